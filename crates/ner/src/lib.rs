@@ -1,0 +1,15 @@
+//! The vocabulary of named entity recognition: documents, spans, labels, typed offsets, segmentation, tags,
+//! split and scoring.
+//!
+//! Pure: no I/O, no clock, no randomness, no serialization. It must not know how anything is stored, sent or
+//! computed. Everything here is total: given a valid [`Span`] nothing fails.
+
+mod category;
+mod document;
+pub mod offset;
+mod span;
+
+pub use category::{CategoryError, EntityCategory};
+pub use document::{Dataset, Document, LabeledDocument, Region};
+pub use offset::{ByteOffset, OffsetTable, StringIndexType};
+pub use span::{Entity, Label, Span};
