@@ -3,6 +3,21 @@
 //! Pure, and the same code in training, evaluation and serving (train = serve). It must not know where bundles are
 //! stored, nor which machine computes a graph.
 
+mod bundle;
 mod graph;
+mod head;
+mod inputs;
+mod manifest;
+pub mod product;
+mod recipe;
 
+pub use bundle::{Bundle, BundleError, hex, sha256_hex};
 pub use graph::{Emissions, Encoder, Graph, GraphError, Inputs, Pieces};
+pub use head::{Entry, Head, HeadError, Layout, Network, Sparse};
+pub use manifest::{
+    EncoderRef, FORMAT, FileRef, HEAD_FILE, Lattice, Lineage, MANIFEST_FILE, Manifest, ManifestError,
+};
+pub use recipe::{ContextualRecipe, LexicalRecipe, Recipe, RecipeKind, SequenceBreak};
+
+/// Version of the lexical feature set that this code extracts.
+pub const FEATURE_SET: u32 = 1;

@@ -8,6 +8,7 @@ mod category;
 mod document;
 pub mod offset;
 mod span;
+pub mod tags;
 
 pub use category::{CategoryError, EntityCategory};
 pub use document::{Dataset, Document, LabeledDocument, Region};

@@ -1,0 +1,157 @@
+//! The dense part: encoder vectors of a word and its neighbours to scores.
+//!
+//! `x = (vector - mean) * scale`, `h = relu(x·W + b)`, `score += x·L + Σ_d h[word + d]·O_d` for `d` in
+//! `-reach..=reach` within the word's sequence.
+
+use super::HeadError;
+
+/// Sizes of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Width of an encoder vector.
+    pub width: usize,
+    /// Hidden units.
+    pub hidden: usize,
+    /// Neighbours on each side.
+    pub reach: usize,
+    /// Tags.
+    pub tags: usize,
+}
+
+/// Weights of the dense part, all matrices row after row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    layout: Layout,
+    /// Mean, scale (both `width`), L (`width * tags`), W (`width * hidden`), b (`hidden`),
+    /// O (`(2 * reach + 1) * hidden * tags`), one after the other.
+    weights: Vec<f32>,
+}
+
+/// Words handled at once, so that intermediate rows stay in the cache.
+const BLOCK_WORDS: usize = 1_024;
+
+impl Layout {
+    /// Lengths of mean, scale, L, W, b and O.
+    pub fn lengths(&self) -> [usize; 6] {
+        let outputs = (2 * self.reach + 1) * self.hidden * self.tags;
+        let Self { width, hidden, tags, .. } = *self;
+        [width, width, width * tags, width * hidden, hidden, outputs]
+    }
+
+    /// Number of weights.
+    pub fn weights(&self) -> usize {
+        self.lengths().iter().sum()
+    }
+}
+
+impl Network {
+    /// A network from its weights in the order mean, scale, L, W, b, O (see the module's formula).
+    ///
+    /// # Errors
+    /// [`HeadError::Invalid`] when their number does not fit the layout.
+    pub fn new(layout: Layout, weights: Vec<f32>) -> Result<Self, HeadError> {
+        if weights.len() != layout.weights() {
+            let reason = format!("{} network weights, {layout:?} needs {}", weights.len(), layout.weights());
+            return Err(HeadError::Invalid(reason));
+        }
+        Ok(Self { layout, weights })
+    }
+
+    /// The sizes.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// All weights in the order of [`Network::new`].
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    pub(super) fn validate(&self, tags: usize) -> Result<(), HeadError> {
+        if self.layout.tags != tags || self.layout.width == 0 {
+            return Err(HeadError::Invalid(format!("{:?} does not fit {tags} tags", self.layout)));
+        }
+        if self.weights.iter().any(|weight| !weight.is_finite()) {
+            return Err(HeadError::Invalid("a network weight is no number".into()));
+        }
+        Ok(())
+    }
+
+    fn parts(&self) -> [&[f32]; 6] {
+        let mut rest = self.weights.as_slice();
+        self.layout.lengths().map(|length| {
+            let (part, after) = rest.split_at(length);
+            rest = after;
+            part
+        })
+    }
+
+    /// Adds the network's scores to `scores` (`words * tags`); `vectors` are `words * width`, `sequences` word
+    /// borders. Sequences are taken several at once, never apart, so neighbours are always at hand.
+    pub(super) fn add(&self, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
+        let mut first = 0;
+        while first + 1 < sequences.len() {
+            let mut last = first + 1;
+            while last + 1 < sequences.len()
+                && (sequences[last + 1] - sequences[first]) as usize <= BLOCK_WORDS
+            {
+                last += 1;
+            }
+            let (from, to) = (sequences[first] as usize, sequences[last] as usize);
+            let Layout { width, tags, .. } = self.layout;
+            let block = &mut scores[from * tags..to * tags];
+            self.add_block(&vectors[from * width..to * width], &sequences[first..=last], block);
+            first = last;
+        }
+    }
+
+    fn add_block(&self, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
+        let Layout { width, hidden, reach, tags } = self.layout;
+        let [mean, scale, linear, inner, inner_bias, outer] = self.parts();
+        let words = vectors.len() / width;
+        let mut inputs = vectors.to_vec();
+        for row in inputs.chunks_exact_mut(width) {
+            for ((value, mean), scale) in row.iter_mut().zip(mean).zip(scale) {
+                *value = (*value - mean) * scale;
+            }
+        }
+        add_product(scores, &inputs, linear, [words, width, tags]);
+        if hidden == 0 {
+            return;
+        }
+        let mut units: Vec<f32> = inner_bias.iter().copied().cycle().take(words * hidden).collect();
+        add_product(&mut units, &inputs, inner, [words, width, hidden]);
+        units.iter_mut().for_each(|unit| *unit = unit.max(0.0));
+        let mut said = vec![0.0; words * tags];
+        for (neighbour, outer) in outer.chunks_exact(hidden * tags).enumerate() {
+            said.fill(0.0);
+            add_product(&mut said, &units, outer, [words, hidden, tags]);
+            let base = sequences[0];
+            for borders in sequences.windows(2) {
+                let (from, to) = ((borders[0] - base) as usize, (borders[1] - base) as usize);
+                add_shifted(
+                    &mut scores[from * tags..to * tags],
+                    &said[from * tags..to * tags],
+                    neighbour,
+                    reach,
+                    tags,
+                );
+            }
+        }
+    }
+}
+
+/// Adds row `word + neighbour - reach` of `said` to row `word` of `scores`, where both exist.
+fn add_shifted(scores: &mut [f32], said: &[f32], neighbour: usize, reach: usize, tags: usize) {
+    let skip = |rows: usize| (rows * tags).min(said.len());
+    let (to, from) = (skip(reach.saturating_sub(neighbour)), skip(neighbour.saturating_sub(reach)));
+    scores[to..].iter_mut().zip(&said[from..]).for_each(|(score, said)| *score += said);
+}
+
+/// `out += left · right` with shapes `[rows, inner] · [inner, columns]`, all row after row.
+fn add_product(out: &mut [f32], left: &[f32], right: &[f32], [rows, inner, columns]: [usize; 3]) {
+    debug_assert!(
+        out.len() == rows * columns && left.len() == rows * inner && right.len() == inner * columns
+    );
+    crate::product::add(out, left, right, [rows, inner, columns]);
+}

@@ -1,0 +1,159 @@
+use super::*;
+use proptest::prelude::*;
+
+fn layout() -> Layout {
+    Layout { width: 3, hidden: 2, reach: 1, tags: 3 }
+}
+
+fn rows() -> Sparse {
+    let entry = |tag, weight| Entry { tag, weight };
+    let entries = vec![entry(0, 1.0), entry(2, -0.5), entry(1, 4.0)];
+    Sparse::new(vec![5, 1 << 40, u64::MAX], vec![0, 2, 2, 3], entries).expect("valid")
+}
+
+fn weight(index: usize) -> f32 {
+    ((index * 37 % 19) as f32 - 9.0) / 10.0
+}
+
+fn head() -> Head {
+    let weights = (0..layout().weights()).map(weight).collect();
+    let network = Network::new(layout(), weights).expect("fits");
+    Head::new(vec![0.5, 0.0, -0.5], rows(), Some(network)).expect("valid")
+}
+
+fn inputs(words: usize, sequence_offsets: Vec<u32>) -> Inputs {
+    Inputs {
+        features: vec![5; words],
+        feature_offsets: (0..=words as u32).collect(),
+        sequence_offsets,
+        pieces: None,
+    }
+}
+
+/// The module's formula, word by word.
+fn reference(vectors: &[f32], word: usize, borders: std::ops::Range<usize>) -> Vec<f32> {
+    let at = |part: usize, index: usize| weight(layout().lengths()[..part].iter().sum::<usize>() + index);
+    let x = |word: usize, i: usize| (vectors[word * 3 + i] - at(0, i)) * at(1, i);
+    let unit = |word: usize, h: usize| {
+        ((0..3).map(|i| x(word, i) * at(3, i * 2 + h)).sum::<f32>() + at(4, h)).max(0.0)
+    };
+    (0..3)
+        .map(|tag| {
+            let mut score = [0.5 + 1.0, 0.0, -0.5 - 0.5][tag];
+            score += (0..3).map(|i| x(word, i) * at(2, i * 3 + tag)).sum::<f32>();
+            for neighbour in 0..3 {
+                if let Some(other) = (word + neighbour).checked_sub(1).filter(|other| borders.contains(other))
+                {
+                    score +=
+                        (0..2).map(|h| unit(other, h) * at(5, (neighbour * 2 + h) * 3 + tag)).sum::<f32>();
+                }
+            }
+            score
+        })
+        .collect()
+}
+
+#[test]
+fn emissions_follow_the_formula_and_stop_at_sequence_borders() {
+    let vectors: Vec<f32> = (0..15).map(|i| weight(i + 3)).collect();
+    let emissions = head().emissions(&inputs(5, vec![0, 2, 5]), Some(&vectors)).expect("fits");
+    for word in 0..5 {
+        let borders = if word < 2 { 0..2 } else { 2..5 };
+        let expected = reference(&vectors, word, borders);
+        for tag in 0..3 {
+            let found = emissions.scores[word * 3 + tag];
+            assert!((found - expected[tag]).abs() < 1e-5, "word {word} tag {tag}: {found} {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn blocks_do_not_change_emissions() {
+    let words = 3_000;
+    let vectors: Vec<f32> = (0..words * 3).map(weight).collect();
+    let long = head().emissions(&inputs(words, vec![0, 1_500, words as u32]), Some(&vectors)).expect("fits");
+    let tail: Vec<f32> = vectors[4_500..].to_vec();
+    let alone = head().emissions(&inputs(1_500, vec![0, 1_500]), Some(&tail)).expect("fits");
+    for (a, b) in long.scores[4_500..].iter().zip(&alone.scores) {
+        assert!((a - b).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn an_unknown_feature_adds_nothing() {
+    assert!(rows().row(6).is_empty() && rows().row(1 << 40).is_empty());
+    assert_eq!(rows().row(u64::MAX).len(), 1);
+    assert!(Sparse::empty().row(7).is_empty());
+}
+
+#[test]
+fn encoder_vectors_must_fit_the_head() {
+    let inputs = inputs(2, vec![0, 2]);
+    assert!(head().emissions(&inputs, None).is_err());
+    assert!(head().emissions(&inputs, Some(&[0.0; 5])).is_err());
+    let lexical = Head::new(vec![0.0], Sparse::empty(), None).expect("valid");
+    assert!(lexical.emissions(&inputs, Some(&[0.0; 2])).is_err());
+    assert_eq!(lexical.contextual_width(), None);
+}
+
+#[test]
+fn a_file_reads_back_and_every_cut_is_refused() {
+    let bytes = head().to_bytes();
+    assert_eq!(Head::from_bytes(&bytes), Ok(head()));
+    for length in 0..bytes.len() {
+        assert!(Head::from_bytes(&bytes[..length]).is_err(), "cut to {length}");
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(matches!(Head::from_bytes(&longer), Err(HeadError::Length { .. })));
+}
+
+#[test]
+fn foreign_and_newer_files_are_told_apart() {
+    assert_eq!(Head::from_bytes(b"<xml>...</xml>"), Err(HeadError::Foreign));
+    let mut bytes = head().to_bytes();
+    bytes[8] = 9;
+    assert_eq!(Head::from_bytes(&bytes), Err(HeadError::Version(9)));
+}
+
+#[test]
+fn announced_sizes_beyond_memory_are_refused() {
+    let mut bytes = head().to_bytes();
+    bytes[28..44].fill(0xff);
+    assert!(matches!(Head::from_bytes(&bytes), Err(HeadError::Length { .. })));
+}
+
+#[test]
+fn scores_that_are_no_numbers_are_refused() {
+    assert!(Head::new(vec![f32::NAN], Sparse::empty(), None).is_err());
+    let entry = Entry { tag: 3, weight: 1.0 };
+    let beyond = Sparse::new(vec![1], vec![0, 1], vec![entry]).expect("valid");
+    assert!(Head::new(vec![0.0; 3], beyond, None).is_err());
+    assert!(Sparse::new(vec![2, 1], vec![0, 0, 0], vec![]).is_err());
+    assert!(Sparse::new(vec![1, 2], vec![0, 1, 0], vec![]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn damaged_files_never_panic(at in 0usize..200, to in any::<u8>()) {
+        let mut bytes = head().to_bytes();
+        let at = at % bytes.len();
+        bytes[at] = to;
+        if let Ok(head) = Head::from_bytes(&bytes) {
+            let words = inputs(2, vec![0, 2]);
+            let width = head.contextual_width().unwrap_or(0);
+            let vectors = vec![0.0; 2 * width];
+            let _ = head.emissions(&words, (width > 0).then_some(vectors.as_slice()));
+        }
+    }
+
+    #[test]
+    fn rows_are_found(hashes in prop::collection::btree_set(any::<u64>(), 0..300), absent in any::<u64>()) {
+        let known: Vec<u64> = hashes.iter().copied().collect();
+        let entries: Vec<_> = (0..known.len()).map(|i| Entry { tag: 0, weight: i as f32 }).collect();
+        let sparse = Sparse::new(known.clone(), (0..=known.len() as u32).collect(), entries).expect("valid");
+        for (i, &hash) in known.iter().enumerate() {
+            prop_assert_eq!(sparse.row(hash), &[Entry { tag: 0, weight: i as f32 }]);
+        }
+        prop_assert_eq!(sparse.row(absent).is_empty(), !hashes.contains(&absent));
+    }
+}

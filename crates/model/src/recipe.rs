@@ -1,0 +1,146 @@
+//! The complete description of a training run, stored in the bundle that came out of it.
+//!
+//! Serving reads the part that says how text becomes inputs; training reads all of it.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides a run apart from the data, the seed and the code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Recipe {
+    /// Which family.
+    pub kind: RecipeKind,
+    /// Where one sequence ends whatever its length.
+    pub sequence_break: SequenceBreak,
+    /// Longest sequence in characters; longer ones are cut at line ends, sentence ends, then at words.
+    pub sequence_characters: u32,
+    /// Sparse features of the words themselves.
+    pub lexical: LexicalRecipe,
+    /// What a pretrained encoder says about each word; present exactly when `kind` is `contextual`.
+    pub contextual: Option<ContextualRecipe>,
+}
+
+/// The families of recipes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RecipeKind {
+    /// No encoder: words, shapes, affixes and their neighbours. Any language, tiny.
+    Lexical,
+    /// A frozen pretrained encoder and the lexical features.
+    Contextual,
+}
+
+/// What no entity reaches over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SequenceBreak {
+    /// The end of a line: right for most texts.
+    Line,
+    /// An empty line: for labels that run over several lines, such as addresses.
+    Paragraph,
+    /// Nothing but the longest sequence: for labels that run over empty lines.
+    Document,
+}
+
+/// The sparse part and how it is learned (OWL-QN: L-BFGS with an L1 term).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LexicalRecipe {
+    /// Version of the feature set in `features`; a bundle is only served by code that knows its version.
+    pub feature_set: u32,
+    /// Whether a word's other occurrences in the document say something about it.
+    pub document_context: bool,
+    /// Features seen on fewer words of the training set than this are left out.
+    pub min_count: u32,
+    /// Weight of the L1 term, which makes the head sparse.
+    pub l1: f32,
+    /// Weight of the L2 term, one half of it times the squared norm.
+    pub l2: f32,
+    /// Most passes of the optimiser.
+    pub max_iterations: u32,
+    /// Stops when the objective fell by less than this part of itself over ten passes.
+    pub tolerance: f32,
+    /// Weights smaller than this are left out of the head.
+    pub prune_below: f32,
+}
+
+/// The dense part: windows for the encoder, and the network over its vectors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ContextualRecipe {
+    /// Longest window in pieces, special pieces included; at most what the encoder takes.
+    pub window_pieces: u32,
+    /// Context from neighbouring sequences on each side of a window's own words, in pieces.
+    pub context_pieces: u32,
+    /// Units of the hidden layer of one member network; 0 for a linear map alone.
+    pub hidden: u32,
+    /// Neighbouring words on each side whose hidden units are read.
+    pub reach: u32,
+    /// Part of the training words' inputs and hidden units switched off in each pass.
+    pub dropout: f32,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Words of one optimiser step, as near as whole sequences allow.
+    pub batch_words: u32,
+    /// Step length of Adam at its highest, after warm-up and before the linear way down to zero.
+    pub learning_rate: f32,
+    /// Decay of the dense weights per step, times the step length.
+    pub weight_decay: f32,
+    /// Member networks, each learned without one part of the documents, averaged in the head. What each says
+    /// about the part it has not seen is what the lexical part is learned on top of.
+    pub folds: u32,
+}
+
+impl Recipe {
+    /// The lexical recipe with its default settings.
+    pub fn lexical() -> Self {
+        Self {
+            kind: RecipeKind::Lexical,
+            sequence_break: SequenceBreak::Line,
+            sequence_characters: 2_000,
+            lexical: LexicalRecipe::default(),
+            contextual: None,
+        }
+    }
+
+    /// The contextual recipe with its default settings.
+    pub fn contextual() -> Self {
+        Self {
+            kind: RecipeKind::Contextual,
+            contextual: Some(ContextualRecipe::default()),
+            ..Self::lexical()
+        }
+    }
+}
+
+impl Default for LexicalRecipe {
+    fn default() -> Self {
+        Self {
+            feature_set: crate::FEATURE_SET,
+            document_context: true,
+            min_count: 1,
+            l1: 0.1,
+            l2: 0.1,
+            max_iterations: 100,
+            tolerance: 1e-4,
+            prune_below: 1e-4,
+        }
+    }
+}
+
+impl Default for ContextualRecipe {
+    fn default() -> Self {
+        Self {
+            window_pieces: 128,
+            context_pieces: 24,
+            hidden: 128,
+            reach: 1,
+            dropout: 0.3,
+            epochs: 20,
+            batch_words: 512,
+            learning_rate: 2e-3,
+            weight_decay: 1e-2,
+            folds: 3,
+        }
+    }
+}
