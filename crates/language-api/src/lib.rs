@@ -1,1 +1,25 @@
-//! language-api
+//! The wire contract: routes, requests, answers and the error body of the custom entity recognition API.
+//!
+//! The only crate that knows wire names. Pure: no I/O, no clock, no randomness, no decisions about projects
+//! or jobs. Bodies come in as bytes and go out as types that serialize to the contract's JSON.
+
+pub mod error;
+pub mod ids;
+pub mod languages;
+pub mod limits;
+pub mod paging;
+pub mod query;
+mod read;
+pub mod routes;
+pub mod timestamps;
+pub mod version;
+
+pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
+pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
+pub use limits::Limits;
+pub use paging::{Page, PageRequest};
+pub use query::Query;
+pub use read::{Problem, refuse_file};
+pub use routes::{AuthoringRoute, JobLocation, Links, Method, RuntimeRoute};
+pub use timestamps::{Day, SevenDigits, WholeSeconds};
+pub use version::ApiVersion;
