@@ -3,15 +3,20 @@
 //! The only crate that knows wire names. Pure: no I/O, no clock, no randomness, no decisions about projects
 //! or jobs. Bodies come in as bytes and go out as types that serialize to the contract's JSON.
 
+pub mod deployments;
 pub mod error;
 pub mod ids;
+pub mod jobs;
 pub mod languages;
 pub mod limits;
+pub mod models;
 pub mod paging;
+pub mod projects;
 pub mod query;
 mod read;
 pub mod routes;
 pub mod timestamps;
+pub mod training;
 pub mod version;
 
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
@@ -23,3 +28,9 @@ pub use read::{Problem, refuse_file};
 pub use routes::{AuthoringRoute, JobLocation, Links, Method, RuntimeRoute};
 pub use timestamps::{Day, SevenDigits, WholeSeconds};
 pub use version::ApiVersion;
+
+pub use deployments::{DeploymentSummary, PutDeploymentRequest, SwapRequest};
+pub use jobs::{ExportJobState, JobState, JobStatus, JobWarning};
+pub use models::ModelSummary;
+pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};
+pub use training::{EvaluationOptions, TrainRequest, TrainingJobState};

@@ -207,6 +207,11 @@ impl<'a> Object<'a> {
         node
     }
 
+    pub(crate) fn fail<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.problems.push(&self.pointer, message);
+        None
+    }
+
     fn pointer_to(&self, key: &str) -> String {
         format!("{}/{key}", self.pointer)
     }
