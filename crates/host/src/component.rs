@@ -1,0 +1,128 @@
+//! Instances of one component: made on demand, re-used for many requests, limited in time and memory.
+
+use crate::clock::EpochClock;
+use crate::state::{Grants, State};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::time::{Sleep, sleep};
+use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+};
+
+/// Requests one instance answers before it is replaced, as Spin and `wasmtime serve` have it.
+const REQUESTS_PER_INSTANCE_MAX: usize = 1_024;
+/// Requests one instance answers at the same time.
+const CONCURRENT_REQUESTS_PER_INSTANCE_MAX: usize = 16;
+/// How long an instance without work keeps its memory (and what it has parsed).
+const IDLE_INSTANCE: Duration = Duration::from_secs(300);
+/// How long work may go on after a response was sent.
+const POST_RETURN: Duration = Duration::from_secs(10);
+
+/// Makes instances of one component.
+pub(crate) struct Runner {
+    pub(crate) engine: Engine,
+    pub(crate) pre: ProxyPre<State>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) clock: Arc<EpochClock>,
+    pub(crate) request_time_max: Duration,
+}
+
+impl HandlerState for Runner {
+    type StoreData = State;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Work;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Work>> {
+        let deadline = Instant::now() + self.request_time_max;
+        let mut store = Store::new(&self.engine, State::new(Arc::clone(&self.grants), deadline));
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            if Instant::now() >= context.data().deadline {
+                return Err(wasmtime::Error::msg("the component computed longer than a request may take"));
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        let proxy = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration: Expiration { request_time_max: self.request_time_max, timer: None },
+            state: Work { request_time_max: self.request_time_max, clock: Arc::clone(&self.clock) },
+        })
+    }
+}
+
+/// Per-instance decisions.
+pub(crate) struct Work {
+    request_time_max: Duration,
+    clock: Arc<EpochClock>,
+}
+
+impl WorkerState for Work {
+    type StoreData = State;
+    type RequestData = ();
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= REQUESTS_PER_INSTANCE_MAX {
+            ShouldAccept::Never
+        } else if concurrent >= CONCURRENT_REQUESTS_PER_INSTANCE_MAX {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        (): (),
+        _task: wasmtime::component::GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        store.data_mut().deadline = Instant::now() + self.request_time_max;
+        self.clock.wake();
+        Box::pin(sleep(self.request_time_max))
+    }
+
+    fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
+        if let Err(error) = result {
+            tracing::error!(reason = format!("{error:#}"), "a component instance ended with an error");
+        }
+        drop(store);
+    }
+}
+
+/// Ends an instance that idles too long, or whose work outlasts its time although it was told so.
+pub(crate) struct Expiration {
+    request_time_max: Duration,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        status: WorkerStatus,
+        start: Instant,
+    ) -> Poll<()> {
+        let allowed = match status {
+            WorkerStatus::Idle => IDLE_INSTANCE,
+            // The request's own timer is first; this is the second line of defence.
+            WorkerStatus::Requests => self.request_time_max + POST_RETURN,
+            WorkerStatus::PostReturn => POST_RETURN,
+        };
+        let end = start + allowed;
+        if self.timer.as_ref().is_none_or(|(at, _)| *at != end) {
+            self.timer = Some((end, Box::pin(tokio::time::sleep_until(end.into()))));
+        }
+        match &mut self.timer {
+            Some((_, timer)) => timer.as_mut().poll(context),
+            None => Poll::Pending,
+        }
+    }
+}

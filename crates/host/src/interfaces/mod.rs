@@ -1,0 +1,17 @@
+//! The interfaces components import, beside WASI's base. One file per capability, each with its own permission.
+
+pub(crate) mod nn;
+pub(crate) mod outbound;
+pub(crate) mod sqlite;
+pub(crate) mod variables;
+
+pub(crate) mod bindings {
+    //! Bindings generated from `wit/`.
+    #![allow(missing_docs, unreachable_pub, clippy::all)]
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "imports",
+        imports: { default: async | trappable },
+        with: { "spin:sqlite/sqlite.connection": super::sqlite::Lease },
+    });
+}

@@ -1,0 +1,289 @@
+//! `spin:sqlite`: the databases a component's manifest entry names.
+//!
+//! A session is one SQLite connection for as long as the guest holds it, so `BEGIN … COMMIT` works; when the guest lets
+//! go, an open transaction is rolled back and the connection goes back to the pool.
+
+use super::bindings::spin::sqlite::sqlite::{
+    self, Error, HostConnection, HostConnectionWithStore, QueryResult, RowResult, Value,
+};
+use crate::state::State;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReader};
+
+/// How long a statement waits for another connection's write transaction.
+const BUSY: Duration = Duration::from_secs(10);
+/// Idle connections kept per database.
+const IDLE_CONNECTIONS_MAX: usize = 16;
+
+/// A SQLite file that components can open by label, and the bell that rings when they wrote to watched tables.
+pub struct SqliteDatabase {
+    path: PathBuf,
+    watched: &'static str,
+    bell: Arc<Notify>,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl SqliteDatabase {
+    /// The database at `path`. After each commit that changed a row of table `watched`, `bell` wakes one waiter, so a
+    /// worker in the same process need not poll.
+    pub fn new(path: &Path, watched: &'static str, bell: Arc<Notify>) -> Self {
+        Self { path: path.to_path_buf(), watched, bell, idle: Mutex::default() }
+    }
+
+    fn session(&self) -> rusqlite::Result<Session> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.connect(), Ok)
+    }
+
+    fn connect(&self) -> rusqlite::Result<Session> {
+        let connection = Connection::open(&self.path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(128);
+        let changed = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&changed);
+        let watched = self.watched;
+        connection.update_hook(Some(move |_action, _database: &str, table: &str, _row| {
+            if table == watched {
+                flag.store(true, Ordering::Relaxed);
+            }
+        }))?;
+        Ok(Session(Arc::new(Inner {
+            connection: Mutex::new(connection),
+            changed,
+            bell: Arc::clone(&self.bell),
+        })))
+    }
+
+    fn give_back(&self, session: Session) {
+        if session.rollback().is_err() {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS_MAX {
+            idle.push(session);
+        }
+    }
+}
+
+/// The databases of one component by label.
+pub(crate) type Databases = BTreeMap<String, Arc<SqliteDatabase>>;
+
+/// One open connection.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    connection: Mutex<Connection>,
+    /// Rows of the watched table changed since the last ring.
+    changed: Arc<AtomicBool>,
+    bell: Arc<Notify>,
+}
+
+struct Answer {
+    columns: Vec<String>,
+    rows: Vec<RowResult>,
+}
+
+impl Session {
+    fn with<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let connection = self.0.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        run(&connection)
+    }
+
+    fn rollback(&self) -> rusqlite::Result<()> {
+        self.0.changed.store(false, Ordering::Relaxed);
+        self.with(|connection| {
+            if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("ROLLBACK") }
+        })
+    }
+
+    fn execute(&self, statement: &str, parameters: &[Value]) -> rusqlite::Result<Answer> {
+        let answer = self.with(|connection| {
+            let mut statement = connection.prepare_cached(statement)?;
+            let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let parameters = rusqlite::params_from_iter(parameters.iter().map(to_sql));
+            let mut found = statement.query(parameters)?;
+            let mut rows = vec![];
+            while let Some(row) = found.next()? {
+                let values = (0..columns.len()).map(|index| row.get_ref(index).map(from_sql));
+                rows.push(RowResult { values: values.collect::<rusqlite::Result<_>>()? });
+            }
+            Ok(Answer { columns, rows })
+        });
+        self.ring();
+        answer
+    }
+
+    /// Rings when a finished transaction changed the watched table.
+    fn ring(&self) {
+        let committed = self.with(|connection| Ok(connection.is_autocommit())).unwrap_or(false);
+        if committed && self.0.changed.swap(false, Ordering::Relaxed) {
+            self.0.bell.notify_one();
+        }
+    }
+}
+
+fn to_sql(value: &Value) -> rusqlite::types::Value {
+    match value {
+        Value::Integer(number) => (*number).into(),
+        Value::Real(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+        Value::Blob(bytes) => bytes.clone().into(),
+        Value::Null => rusqlite::types::Value::Null,
+    }
+}
+
+fn from_sql(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// SQLite's reason as Spin reports it: the text carries SQLite's own code.
+fn failure(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => Error::DatabaseFull,
+        _ => Error::Io(error.to_string()),
+    }
+}
+
+/// Runs blocking SQLite work beside the executor.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(failure),
+        Err(error) => Err(Error::Io(error.to_string())),
+    }
+}
+
+/// A session and where it goes back to.
+pub struct Lease {
+    session: Session,
+    database: Arc<SqliteDatabase>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.database.give_back(self.session.clone());
+    }
+}
+
+impl sqlite::Host for State {}
+
+impl State {
+    fn database(&self, label: &str) -> Result<Arc<SqliteDatabase>, Error> {
+        self.grants.databases.get(label).cloned().ok_or(Error::AccessDenied)
+    }
+
+    fn session(&self, connection: &Resource<Lease>) -> wasmtime::Result<Session> {
+        Ok(self.table.get(connection)?.session.clone())
+    }
+}
+
+impl HostConnection for State {
+    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<Lease>, Error>> {
+        let database = match self.database(&label) {
+            Ok(database) => database,
+            Err(error) => return Ok(Err(error)),
+        };
+        let opened = open(database).await;
+        opened.map(|lease| self.table.push(lease)).transpose().map_err(Into::into)
+    }
+
+    async fn execute(
+        &mut self,
+        connection: Resource<Lease>,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> wasmtime::Result<Result<QueryResult, Error>> {
+        let session = self.session(&connection)?;
+        let answer = blocking(move || session.execute(&statement, &parameters)).await;
+        Ok(answer.map(|answer| QueryResult { columns: answer.columns, rows: answer.rows }))
+    }
+
+    async fn last_insert_rowid(&mut self, connection: Resource<Lease>) -> wasmtime::Result<i64> {
+        Ok(self.session(&connection)?.with(|connection| Ok(connection.last_insert_rowid()))?)
+    }
+
+    async fn changes(&mut self, connection: Resource<Lease>) -> wasmtime::Result<u64> {
+        Ok(self.session(&connection)?.with(|connection| Ok(connection.changes()))?)
+    }
+
+    async fn drop(&mut self, connection: Resource<Lease>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+async fn open(database: Arc<SqliteDatabase>) -> Result<Lease, Error> {
+    let opener = Arc::clone(&database);
+    let session = blocking(move || opener.session()).await?;
+    Ok(Lease { session, database })
+}
+
+type Streamed = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
+
+impl HostConnectionWithStore for HasSelf<State> {
+    async fn open_async<T>(
+        accessor: &Accessor<T, Self>,
+        label: String,
+    ) -> wasmtime::Result<Result<Resource<Lease>, Error>> {
+        let database = match accessor.with(|mut access| access.get().database(&label)) {
+            Ok(database) => database,
+            Err(error) => return Ok(Err(error)),
+        };
+        match open(database).await {
+            Ok(lease) => Ok(Ok(accessor.with(|mut access| access.get().table.push(lease))?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn execute_async<T>(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Lease>,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> wasmtime::Result<Result<Streamed, Error>> {
+        let session = accessor.with(|mut access| access.get().session(&connection))?;
+        let answer = match blocking(move || session.execute(&statement, &parameters)).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(error)),
+        };
+        accessor.with(|mut access| {
+            let rows = StreamReader::new(&mut access, answer.rows)?;
+            let finished = FutureReader::new(&mut access, async { wasmtime::error::Ok(Ok(())) })?;
+            Ok(Ok((answer.columns, rows, finished)))
+        })
+    }
+
+    async fn last_insert_rowid_async<T>(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Lease>,
+    ) -> wasmtime::Result<i64> {
+        let session = accessor.with(|mut access| access.get().session(&connection))?;
+        Ok(session.with(|connection| Ok(connection.last_insert_rowid()))?)
+    }
+
+    async fn changes_async<T>(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Lease>,
+    ) -> wasmtime::Result<u64> {
+        let session = accessor.with(|mut access| access.get().session(&connection))?;
+        Ok(session.with(|connection| Ok(connection.changes()))?)
+    }
+}

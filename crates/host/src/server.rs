@@ -1,0 +1,365 @@
+//! The application as an HTTP server.
+
+use crate::clock::EpochClock;
+use crate::component::Runner;
+use crate::engine::{self, EngineError};
+use crate::interfaces::bindings;
+use crate::interfaces::nn::{ModelRegistry, Models};
+use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
+use crate::interfaces::sqlite::{Databases, SqliteDatabase};
+use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_template};
+use crate::router::{Match, RouteError, Router};
+use crate::state::{Grants, State};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi_http::handler::{ExpirationError, ProxyHandler, ProxyPre};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+
+/// Requests that are still running get this long after the call to stop.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Why the application can't be served.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// See [`ManifestError`].
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// See [`EngineError`].
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// See [`RouteError`].
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// See [`OutboundHostError`].
+    #[error("component {component:?}: {source}")]
+    Outbound {
+        /// Its id.
+        component: String,
+        /// The entry.
+        source: OutboundHostError,
+    },
+    /// The component imports what this host does not offer, or what its manifest entry does not grant.
+    #[error("component {component:?} cannot run on this host: {reason}")]
+    Imports {
+        /// Its id.
+        component: String,
+        /// wasmtime's reason, naming the import.
+        reason: String,
+    },
+    /// The manifest names a database that was not given.
+    #[error("component {component:?} asks for the database {label:?}, which is not configured")]
+    Database {
+        /// Its id.
+        component: String,
+        /// The label.
+        label: String,
+    },
+    /// A required variable has no value.
+    #[error("variable {0:?} is required by the manifest and has no value; set SPIN_VARIABLE_{upper}", upper = .0.to_uppercase())]
+    Variable(String),
+}
+
+/// What the host's owner provides.
+pub struct HostSettings {
+    /// `spin.toml`.
+    pub manifest: PathBuf,
+    /// Folder of compiled components, this user's alone.
+    pub compile_cache: PathBuf,
+    /// Databases by label.
+    pub databases: BTreeMap<String, Arc<SqliteDatabase>>,
+    /// Variable values; the manifest's defaults fill the rest.
+    pub variables: BTreeMap<String, String>,
+    /// Models for components that may load them.
+    pub models: Arc<dyn Models>,
+    /// Most memory of one instance.
+    pub instance_bytes_max: usize,
+    /// Largest request body where the manifest sets none.
+    pub request_body_bytes_max: u64,
+    /// Longest time for one answer where the manifest sets none.
+    pub request_time_max: Duration,
+}
+
+struct Served {
+    handler: ProxyHandler<Runner>,
+    body_bytes_max: u64,
+}
+
+/// A loaded application.
+pub struct Host {
+    router: Router,
+    components: BTreeMap<String, Served>,
+    ready: AtomicBool,
+}
+
+impl Host {
+    /// Reads the manifest, compiles the components (or takes them from the cache) and links them.
+    ///
+    /// # Errors
+    /// [`HostError`] names the component or key at fault; nothing runs then.
+    pub fn load(settings: &HostSettings) -> Result<Self, HostError> {
+        let manifest = Manifest::read(&settings.manifest)?;
+        let routes = manifest.triggers.iter().filter_map(|trigger| match &trigger.route {
+            RouteSpec::Pattern(pattern) => Some((pattern.as_str(), trigger.component.as_str())),
+            RouteSpec::Private { .. } => None,
+        });
+        let router = Router::new(routes)?;
+        let variables = resolve_variables(&manifest, &settings.variables)?;
+        let engine = engine::engine()?;
+        let clock = EpochClock::start(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
+        let loader = Loader { settings, engine, clock: Arc::new(clock), variables };
+        let components = manifest.components.iter().map(|(id, component)| {
+            loader.load(id, component).map(|served| (id.clone(), served))
+        });
+        let components = components.collect::<Result<_, _>>()?;
+        Ok(Self { router, components, ready: AtomicBool::new(false) })
+    }
+
+    /// Lets `/readyz` answer 200 from now on.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Serves `listener` until `stop` resolves, then lets running requests end for a few seconds.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let connections = GracefulShutdown::new();
+        let server = auto::Builder::new(TokioExecutor::new());
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let (stream, peer) = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "connection not accepted");
+                        // Out of file descriptors, say: the next try would fail at once as well.
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+                () = &mut stop => break,
+            };
+            // Small answers leave at once instead of waiting for more to send.
+            let _ = stream.set_nodelay(true);
+            let host = Arc::clone(&self);
+            let service = service_fn(move |request| {
+                let host = Arc::clone(&host);
+                async move { Ok::<_, Infallible>(host.answer(request, peer).await) }
+            });
+            let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let connection = connections.watch(connection);
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
+        }
+        self.ready.store(false, Ordering::Release);
+        if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
+        let path = request.uri().path().to_owned();
+        match path.as_str() {
+            "/healthz" => return text(StatusCode::OK, "ok"),
+            "/readyz" if self.ready.load(Ordering::Acquire) => return text(StatusCode::OK, "ready"),
+            "/readyz" => return text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            _ => {}
+        }
+        let Some(found) = self.router.find(&path) else {
+            return error(StatusCode::NOT_FOUND, "NotFound", "no component answers this path");
+        };
+        let served = &self.components[found.component];
+        if declared_length(&request).is_some_and(|length| length > served.body_bytes_max) {
+            return too_large(served.body_bytes_max);
+        }
+        let component = found.component;
+        let request = match prepare(request, &found, peer, served.body_bytes_max) {
+            Ok(request) => request,
+            Err(reason) => return error(StatusCode::BAD_REQUEST, "InvalidRequest", &reason),
+        };
+        match served.handler.handle((), request).await {
+            Ok(response) => response,
+            Err(failed) if failed.is::<ExpirationError>() => {
+                tracing::error!(component, "no answer in time");
+                error(StatusCode::GATEWAY_TIMEOUT, "Timeout", "the request took longer than this server allows")
+            }
+            Err(failed) => {
+                tracing::error!(component, reason = format!("{failed:#}"), "component failed");
+                error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "the request failed; the server's log has the reason")
+            }
+        }
+    }
+}
+
+/// What all components of one application share while they are loaded.
+struct Loader<'a> {
+    settings: &'a HostSettings,
+    engine: Engine,
+    clock: Arc<EpochClock>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Loader<'_> {
+    fn load(&self, id: &str, component: &Component) -> Result<Served, HostError> {
+        let own = component.settings();
+        let outbound = OutboundHosts::parse(&component.allowed_outbound_hosts)
+            .map_err(|source| HostError::Outbound { component: id.to_owned(), source })?;
+        let grants = Grants {
+            outbound,
+            databases: self.databases(id, component)?,
+            variables: component
+                .variables
+                .iter()
+                .map(|(name, template)| (name.clone(), fill_template(template, &self.variables)))
+                .collect(),
+            models: own.models.then(|| ModelRegistry::new(Arc::clone(&self.settings.models))),
+            memory_bytes_max: self.settings.instance_bytes_max,
+        };
+        let refused =
+            |error: wasmtime::Error| HostError::Imports { component: id.to_owned(), reason: format!("{error:#}") };
+        let compiled = engine::component(&self.engine, &component.source, &self.settings.compile_cache)?;
+        let linker = linker(&self.engine, own.models).map_err(refused)?;
+        let pre = linker.instantiate_pre(&compiled).and_then(ServicePre::new).map_err(refused)?;
+        let request_time_max =
+            own.request_milliseconds_max.map_or(self.settings.request_time_max, Duration::from_millis);
+        let runner = Runner {
+            engine: self.engine.clone(),
+            pre: ProxyPre::P3(pre),
+            grants: Arc::new(grants),
+            clock: Arc::clone(&self.clock),
+            request_time_max,
+        };
+        let body_bytes_max = own.request_body_bytes_max.unwrap_or(self.settings.request_body_bytes_max);
+        Ok(Served { handler: ProxyHandler::new(runner), body_bytes_max })
+    }
+
+    fn databases(&self, id: &str, component: &Component) -> Result<Databases, HostError> {
+        let labels = component.sqlite_databases.iter();
+        labels
+            .map(|label| match self.settings.databases.get(label) {
+                Some(database) => Ok((label.clone(), Arc::clone(database))),
+                None => Err(HostError::Database { component: id.to_owned(), label: label.clone() }),
+            })
+            .collect()
+    }
+}
+
+/// Everything a component may import here; what it does not import costs nothing.
+fn linker(engine: &Engine, models: bool) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    bindings::Imports::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    if models {
+        wasmtime_wasi_nn::wit::add_to_linker(&mut linker, State::nn)?;
+    }
+    Ok(linker)
+}
+
+/// A given value, else `SPIN_VARIABLE_<NAME>` as in Spin, else the default.
+fn resolve_variables(
+    manifest: &Manifest,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, HostError> {
+    let resolved = manifest.variables.iter().map(|(name, variable)| {
+        let from_environment = || std::env::var(format!("SPIN_VARIABLE_{}", name.to_uppercase())).ok();
+        let value = given.get(name).cloned().or_else(from_environment).or_else(|| variable.default.clone());
+        match value {
+            Some(value) => Ok((name.clone(), value)),
+            None if variable.required => Err(HostError::Variable(name.clone())),
+            None => Ok((name.clone(), String::new())),
+        }
+    });
+    resolved.collect()
+}
+
+/// The request as a component expects it: absolute URI, limited body, Spin's headers.
+fn prepare(
+    request: Request<Incoming>,
+    found: &Match<'_>,
+    peer: SocketAddr,
+    body_bytes_max: u64,
+) -> Result<Request<WasiBody>, String> {
+    let (mut parts, body) = request.into_parts();
+    parts.uri = absolute(&parts.uri, parts.headers.get(header::HOST))?;
+    let base = found.pattern.trim_end_matches("...").trim_end_matches('/').to_owned();
+    let mut spin = vec![
+        ("spin-full-url".to_owned(), parts.uri.to_string()),
+        ("spin-path-info".to_owned(), found.rest.to_owned()),
+        ("spin-raw-component-route".to_owned(), found.pattern.to_owned()),
+        ("spin-component-route".to_owned(), base.clone()),
+        ("spin-matched-route".to_owned(), found.pattern.to_owned()),
+        ("spin-base-path".to_owned(), "/".to_owned()),
+        ("spin-client-addr".to_owned(), peer.to_string()),
+    ];
+    spin.extend(found.parameters.iter().map(|(name, value)| (format!("spin-path-match-{name}"), (*value).to_owned())));
+    for (name, value) in spin {
+        let name = HeaderName::try_from(name).map_err(|error| error.to_string())?;
+        let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
+        parts.headers.insert(name, value);
+    }
+    let limit = usize::try_from(body_bytes_max).unwrap_or(usize::MAX);
+    let body = Limited::new(body, limit).map_err(move |error| match error.downcast::<hyper::Error>() {
+        Ok(error) => HttpError::from(*error),
+        Err(_) => HttpError::HttpRequestBodySize(Some(body_bytes_max)),
+    });
+    Ok(Request::from_parts(parts, body.boxed_unsync()))
+}
+
+fn absolute(uri: &Uri, host: Option<&HeaderValue>) -> Result<Uri, String> {
+    let authority = match (uri.authority(), host) {
+        (Some(authority), _) => authority.to_string(),
+        (None, Some(host)) => host.to_str().map_err(|_| "the Host header is not text".to_owned())?.to_owned(),
+        (None, None) => return Err("the request has no Host header".to_owned()),
+    };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let scheme = uri.scheme_str().unwrap_or("http");
+    Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().map_err(|error| error.to_string())
+}
+
+fn declared_length(request: &Request<Incoming>) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(bytes_max: u64) -> Response<WasiBody> {
+    let message = format!("the request body is larger than {bytes_max} bytes");
+    error(StatusCode::PAYLOAD_TOO_LARGE, "InvalidRequest", &message)
+}
+
+/// An answer of the host itself, in the shape every client of the API reads.
+fn error(status: StatusCode, code: &str, message: &str) -> Response<WasiBody> {
+    let body = serde_json::json!({ "error": { "code": code, "message": message } }).to_string();
+    reply(status, "application/json; charset=utf-8", body)
+}
+
+fn text(status: StatusCode, body: &str) -> Response<WasiBody> {
+    reply(status, "text/plain", body.to_owned())
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<WasiBody> {
+    let body = Full::new(Bytes::from(body)).map_err(|never: Infallible| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,86 @@
+//! Keys of an installation, and the file that tells scripts where it answers.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// What scripts and operators read; written when everything answers, and not before.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Access {
+    /// Base address of the API.
+    pub(crate) endpoint: String,
+    /// `Ocp-Apim-Subscription-Key`.
+    pub(crate) key: String,
+    /// The object storage.
+    pub(crate) s3: S3Access,
+    /// The server's process.
+    pub(crate) pid: u32,
+}
+
+/// Address and keys of the object storage.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct S3Access {
+    pub(crate) endpoint: String,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    pub(crate) region: String,
+}
+
+/// Made at first start, kept in the data folder.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Secrets {
+    pub(crate) key: String,
+    pub(crate) internal_secret: String,
+    pub(crate) events_secret: String,
+    pub(crate) s3_access_key_id: String,
+    pub(crate) s3_secret_access_key: String,
+}
+
+impl Secrets {
+    /// The data folder's secrets, made now when there are none.
+    pub(crate) fn load_or_make(data: &Path) -> Result<Self> {
+        let path = data.join("secrets.json");
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is not readable; restore it, or delete it to get new keys", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let secrets = Self {
+                    key: random(),
+                    internal_secret: random(),
+                    events_secret: random(),
+                    s3_access_key_id: random()[..20].to_uppercase(),
+                    s3_secret_access_key: random(),
+                };
+                write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+                Ok(secrets)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+}
+
+/// 122 random bits and more from the operating system, as 32 hexadecimal digits.
+fn random() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// Writes a file only its owner can read, whole or not at all, and durable.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let part = path.with_extension("part");
+    let write = || -> std::io::Result<()> {
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
