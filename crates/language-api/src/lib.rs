@@ -5,6 +5,7 @@
 
 pub mod deployments;
 pub mod error;
+pub mod exchange;
 pub mod ids;
 pub mod jobs;
 pub mod languages;
@@ -15,10 +16,12 @@ pub mod projects;
 pub mod query;
 mod read;
 pub mod routes;
+pub mod runtime;
 pub mod timestamps;
 pub mod training;
 pub mod version;
 
+pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
 pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
 pub use limits::Limits;

@@ -88,6 +88,11 @@ impl Problems {
         }
     }
 
+    /// What was found so far; the collection starts anew.
+    pub(crate) fn take(&self) -> Self {
+        Self(RefCell::new(self.0.take()))
+    }
+
     pub(crate) fn into_list(self) -> Vec<Problem> {
         self.0.into_inner()
     }
@@ -113,7 +118,7 @@ impl Problems {
 pub(crate) struct Node<'a> {
     pub(crate) value: &'a Value,
     pub(crate) pointer: String,
-    problems: &'a Problems,
+    pub(crate) problems: &'a Problems,
 }
 
 /// One object of the body and where it stands.

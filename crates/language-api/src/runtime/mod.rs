@@ -1,0 +1,17 @@
+//! Prediction on the wire (contract: runtime).
+
+mod request;
+mod results;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use request::{
+    AnalysisInput, AnalyzeRequest, InputDocument, SubmitRequest, Task, TaskKind, TaskParameters,
+    text_elements,
+};
+pub use results::{
+    AnalyzeResponse, AnalyzeResponseKind, DocumentError, DocumentResult, DocumentStatistics, DocumentWarning,
+    RequestStatistics, TaskResults, WireEntity,
+};
+pub use state::{RuntimeJobState, TaskItem, TaskItemKind, TasksState, task_failed};
