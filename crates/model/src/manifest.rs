@@ -179,8 +179,8 @@ impl Manifest {
             || self.encoder.is_some() != self.recipe.contextual.is_some()
         {
             "recipe and encoder do not fit"
-        } else if self.recipe.sequence_characters == 0 {
-            "sequences must hold at least one character"
+        } else if self.recipe.sequence_words == 0 {
+            "sequences must hold at least one word"
         } else if !self.files.contains_key(HEAD_FILE) {
             "the head's file is not listed"
         } else {

@@ -12,8 +12,8 @@ pub struct Recipe {
     pub kind: RecipeKind,
     /// Where one sequence ends whatever its length.
     pub sequence_break: SequenceBreak,
-    /// Longest sequence in characters; longer ones are cut at line ends, sentence ends, then at words.
-    pub sequence_characters: u32,
+    /// Longest sequence in words; longer ones are cut at line ends, sentence ends, then between words.
+    pub sequence_words: u32,
     /// Sparse features of the words themselves.
     pub lexical: LexicalRecipe,
     /// What a pretrained encoder says about each word; present exactly when `kind` is `contextual`.
@@ -97,7 +97,7 @@ impl Recipe {
         Self {
             kind: RecipeKind::Lexical,
             sequence_break: SequenceBreak::Line,
-            sequence_characters: 2_000,
+            sequence_words: 400,
             lexical: LexicalRecipe::default(),
             contextual: None,
         }

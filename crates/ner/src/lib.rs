@@ -5,8 +5,10 @@
 //! computed. Everything here is total: given a valid [`Span`] nothing fails.
 
 mod category;
+pub mod decoding;
 mod document;
 pub mod offset;
+pub mod segmentation;
 mod span;
 pub mod tags;
 
