@@ -5,6 +5,7 @@
 
 pub mod deployments;
 pub mod error;
+pub mod evaluation;
 pub mod exchange;
 pub mod ids;
 pub mod jobs;
@@ -12,6 +13,7 @@ pub mod languages;
 pub mod limits;
 pub mod models;
 pub mod paging;
+pub mod project_file;
 pub mod projects;
 pub mod query;
 mod read;
@@ -21,8 +23,8 @@ pub mod timestamps;
 pub mod training;
 pub mod version;
 
-pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
+pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
 pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
 pub use limits::Limits;
 pub use paging::{Page, PageRequest};
@@ -33,7 +35,9 @@ pub use timestamps::{Day, SevenDigits, WholeSeconds};
 pub use version::ApiVersion;
 
 pub use deployments::{DeploymentSummary, PutDeploymentRequest, SwapRequest};
+pub use evaluation::{EvaluatedDocument, EvaluationSummary};
 pub use jobs::{ExportJobState, JobState, JobStatus, JobWarning};
 pub use models::ModelSummary;
+pub use project_file::{FileMetadata, ProjectFile};
 pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};
 pub use training::{EvaluationOptions, TrainRequest, TrainingJobState};

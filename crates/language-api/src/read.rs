@@ -4,6 +4,7 @@
 
 use crate::error::{ApiError, ErrorBody, ErrorKind};
 use crate::limits::PROBLEMS_MAX;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -55,13 +56,20 @@ pub(crate) fn all_in_one(kind: ErrorKind, problems: &[Problem], style: TargetSty
     Some(ApiError { message, ..first }.with_details(details))
 }
 
-/// The answer to a project file of the wrong shape: all problems in `details`, each with its pointer.
-pub fn refuse_file(problems: &[Problem]) -> Option<ApiError> {
-    all_in_one(ErrorKind::Field, problems, TargetStyle::Pointer)
+/// The answer to a project file that was refused with `problems`: no body and no JSON have rows of their own,
+/// everything else is one error with all problems in `details`, each with its pointer.
+pub fn refuse_file(body: &[u8], problems: &[Problem]) -> ApiError {
+    let reason = json_of::<IgnoredAny>(body).err();
+    let reason = reason.or_else(|| all_in_one(ErrorKind::Field, problems, TargetStyle::Pointer));
+    reason.unwrap_or_else(|| ApiError::new(ErrorKind::Field, "the file was refused"))
 }
 
 /// Parses bytes as JSON.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, ApiError> {
+    json_of(bytes)
+}
+
+fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Editors on some systems put a byte-order mark in front; it is not part of the JSON.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.trim_ascii().is_empty() {
@@ -240,7 +248,9 @@ mod tests {
     #[test]
     fn several_problems_become_one_error_with_details() {
         let problems = [Problem::new("#/a/0", "must be a string"), Problem::new("#/b", "b is missing")];
-        let error = refuse_file(&problems).unwrap();
+        assert_eq!(refuse_file(b"", &[]).kind, ErrorKind::BodyEmpty);
+        assert_eq!(refuse_file(b"{", &problems).kind, ErrorKind::BodyNotJson);
+        let error = refuse_file(b"{}", &problems);
         assert_eq!(error.target.as_deref(), Some("#/a/0"));
         assert_eq!(error.message, "2 problems, the first: must be a string");
         assert_eq!(error.details[1].target.as_deref(), Some("#/b"));
