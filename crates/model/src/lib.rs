@@ -4,12 +4,16 @@
 //! stored, nor which machine computes a graph.
 
 mod bundle;
+pub mod features;
 mod graph;
 mod head;
 mod inputs;
 mod manifest;
 pub mod product;
 mod recipe;
+mod serving;
+mod tensors;
+mod windows;
 
 pub use bundle::{Bundle, BundleError, hex, sha256_hex};
 pub use graph::{Emissions, Encoder, Graph, GraphError, Inputs, Pieces};
@@ -18,6 +22,9 @@ pub use manifest::{
     EncoderRef, FORMAT, FileRef, HEAD_FILE, Lattice, Lineage, MANIFEST_FILE, Manifest, ManifestError,
 };
 pub use recipe::{ContextualRecipe, LexicalRecipe, Recipe, RecipeKind, SequenceBreak};
+pub use serving::{Preparation, Prepared, ServingError, ServingModel};
+pub use tensors::{NamedTensor, TensorType};
+pub use windows::{PieceTokenizer, TokenizerError};
 
 /// Version of the lexical feature set that this code extracts.
 pub const FEATURE_SET: u32 = 1;

@@ -1,0 +1,245 @@
+//! Lexical features: what a word, its shape, its parts and its neighbours are, as 64-bit hashes.
+//!
+//! A feature is a template and a value; both go into one hash, so no table of names is needed and unknown words
+//! cost nothing. Strings are hashed once per word, neighbours only mix numbers. The set of templates has the version
+//! [`crate::FEATURE_SET`]: a change of any template or hash is a new version.
+
+mod attributes;
+mod document;
+
+use crate::LexicalRecipe;
+use attributes::{Attributes, describe};
+use document::Occurrences;
+use ner::segmentation::{Gap, Segmentation};
+
+/// Features of all words, as [`crate::Inputs`] holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Hashes, word after word.
+    pub hashes: Vec<u64>,
+    /// Borders of each word's hashes; one more than words.
+    pub offsets: Vec<u32>,
+}
+
+/// Templates; their order is part of the feature set's version.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum Template {
+    Bias = 1,
+    Word,
+    Lower,
+    Shape,
+    ShortShape,
+    Prefix,
+    Suffix,
+    Kind,
+    Length,
+    Gaps,
+    Beyond,
+    NearWord,
+    NearLower,
+    NearShape,
+    NearKind,
+    NearSuffix,
+    AcrossLine,
+    Pair,
+    ShapePair,
+    ShapeTriple,
+    Triple,
+    LinePlace,
+    LineKey,
+    LineFirst,
+    Quoted,
+    Repeated,
+    ElsewhereBefore,
+    ElsewhereAfter,
+    ElsewhereShape,
+}
+
+/// Spreads all bits over all bits (the finisher of SplitMix64).
+fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+/// One hash of two, order mattering.
+fn join(first: u64, second: u64) -> u64 {
+    mix(first.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ second)
+}
+
+/// Extracts features of every word of `text`, cut by `segmentation`.
+pub fn extract(text: &str, segmentation: &Segmentation, recipe: &LexicalRecipe) -> Features {
+    let words = &segmentation.words;
+    let attributes = describe(text, words);
+    let lines = lines(segmentation);
+    let occurrences = recipe.document_context.then(|| Occurrences::new(&attributes, &lines));
+    let mut writer = Writer { hashes: Vec::with_capacity(words.len() * 64) };
+    let mut offsets = Vec::with_capacity(words.len() + 1);
+    offsets.push(0);
+    for line in &lines {
+        let line = Line::new(&attributes, line.clone());
+        for word in line.words.clone() {
+            writer.own(&attributes[word]);
+            writer.near(&line, word);
+            writer.joined(&line, word);
+            writer.place(&line, word);
+            if let Some(occurrences) = &occurrences {
+                writer.elsewhere(occurrences, &attributes, word);
+            }
+            offsets.push(writer.hashes.len() as u32);
+        }
+    }
+    Features { hashes: writer.hashes, offsets }
+}
+
+/// Lines as ranges of words.
+fn lines(segmentation: &Segmentation) -> Vec<std::ops::Range<usize>> {
+    let words = &segmentation.words;
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for at in 1..=words.len() {
+        if words.get(at).is_none_or(|word| word.gap >= Gap::Line) {
+            lines.push(start..at);
+            start = at;
+        }
+    }
+    lines
+}
+
+/// A line and what its words share.
+struct Line<'a> {
+    all: &'a [Attributes],
+    words: std::ops::Range<usize>,
+    /// Where the part after a "key:" begins, and the key's hash.
+    key: Option<(usize, u64)>,
+}
+
+/// Most words of a "key:" at a line's start.
+const KEY_WORDS_MAX: usize = 5;
+
+impl<'a> Line<'a> {
+    fn new(all: &'a [Attributes], words: std::ops::Range<usize>) -> Self {
+        let start = words.start;
+        let colon = words.clone().take(KEY_WORDS_MAX + 1).find(|&word| all[word].colon);
+        let key = colon.filter(|&colon| colon > start).map(|colon| {
+            let hash = all[start..colon].iter().fold(0, |hash, word| join(hash, word.lower));
+            (colon + 1, hash)
+        });
+        Self { all, words, key }
+    }
+
+    /// The neighbour at a distance, if it is on this line.
+    fn near(&self, word: usize, distance: isize) -> Option<&'a Attributes> {
+        let at = word.checked_add_signed(distance).filter(|at| self.words.contains(at))?;
+        Some(&self.all[at])
+    }
+}
+
+struct Writer {
+    hashes: Vec<u64>,
+}
+
+impl Writer {
+    fn push(&mut self, template: Template, value: u64) {
+        self.hashes.push(join(template as u64, value));
+    }
+
+    /// A feature of a neighbour: `place` tells distances apart.
+    fn push_near(&mut self, template: Template, place: u64, value: u64) {
+        self.hashes.push(join(template as u64 | place << 32, value));
+    }
+
+    fn own(&mut self, word: &Attributes) {
+        self.push(Template::Bias, 0);
+        self.push(Template::Word, word.word);
+        self.push(Template::Lower, word.lower);
+        self.push(Template::Shape, word.shape);
+        self.push(Template::ShortShape, word.short_shape);
+        for (length, &prefix) in word.prefixes() {
+            self.push_near(Template::Prefix, length, prefix);
+        }
+        for (length, &suffix) in word.suffixes() {
+            self.push_near(Template::Suffix, length, suffix);
+        }
+        for kind in word.kinds.iter() {
+            self.push(Template::Kind, kind);
+        }
+        self.push(Template::Length, word.length.into());
+    }
+
+    fn near(&mut self, line: &Line<'_>, word: usize) {
+        for distance in [-3isize, -2, -1, 1, 2, 3] {
+            let place = (distance + 8) as u64;
+            let Some(near) = line.near(word, distance) else {
+                self.push_near(Template::Beyond, place, 0);
+                if distance.abs() == 1
+                    && let Some(across) = word.checked_add_signed(distance).and_then(|at| line.all.get(at))
+                {
+                    self.push_near(Template::AcrossLine, place, across.lower);
+                }
+                continue;
+            };
+            self.push_near(Template::NearLower, place, near.lower);
+            if distance.abs() == 3 {
+                continue;
+            }
+            self.push_near(Template::NearWord, place, near.word);
+            self.push_near(Template::NearShape, place, near.short_shape);
+            self.push_near(Template::NearSuffix, place, near.suffix_of_three());
+            for kind in near.kinds.iter() {
+                self.push_near(Template::NearKind, place, kind);
+            }
+        }
+    }
+
+    fn joined(&mut self, line: &Line<'_>, word: usize) {
+        const EDGE: u64 = 0x6564_6765;
+        let lower = |distance| line.near(word, distance).map_or(EDGE, |near| near.lower);
+        let shape = |distance| line.near(word, distance).map_or(EDGE, |near| near.short_shape);
+        for (place, distance) in [-2isize, -1, 0, 1].into_iter().enumerate() {
+            let pair = join(lower(distance), lower(distance + 1));
+            self.push_near(Template::Pair, place as u64, pair);
+            let shapes = join(shape(distance), shape(distance + 1));
+            self.push_near(Template::ShapePair, place as u64, shapes);
+        }
+        self.push(Template::ShapeTriple, join(join(shape(-1), shape(0)), shape(1)));
+        self.push(Template::Triple, join(join(lower(-1), lower(0)), lower(1)));
+        let here = &line.all[word];
+        let after = line.near(word, 1).map_or(Gap::Line, |near| near.gap);
+        self.push(Template::Gaps, here.gap as u64 | (after as u64) << 8);
+    }
+
+    fn place(&mut self, line: &Line<'_>, word: usize) {
+        let (from_start, to_end) = (word - line.words.start, line.words.end - 1 - word);
+        let near = |distance: usize| distance.min(3) as u64;
+        self.push(Template::LinePlace, near(from_start) << 8 | near(to_end));
+        if let Some((_, key)) = line.key.filter(|&(from, _)| word >= from) {
+            self.push(Template::LineKey, key);
+        }
+        if from_start > 0 {
+            self.push(Template::LineFirst, line.all[line.words.start].lower);
+        }
+        let enclosed = line.all[word].enclosed;
+        if enclosed != 0 {
+            self.push(Template::Quoted, enclosed.into());
+        }
+    }
+
+    fn elsewhere(&mut self, occurrences: &Occurrences, all: &[Attributes], word: usize) {
+        let others = occurrences.others(all, word);
+        self.push(Template::Repeated, others.count_class());
+        for &before in others.before() {
+            self.push(Template::ElsewhereBefore, before);
+        }
+        for &after in others.after() {
+            self.push(Template::ElsewhereAfter, after);
+        }
+        if let Some(kinds) = others.other_spelling() {
+            self.push(Template::ElsewhereShape, kinds);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
