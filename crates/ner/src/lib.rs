@@ -5,14 +5,19 @@
 //! computed. Everything here is total: given a valid [`Span`] nothing fails.
 
 mod category;
+pub mod confusion;
 pub mod decoding;
 mod document;
 pub mod offset;
+pub mod scoring;
 pub mod segmentation;
 mod span;
+pub mod split;
 pub mod tags;
 
 pub use category::{CategoryError, EntityCategory};
+pub use confusion::ConfusionMatrix;
 pub use document::{Dataset, Document, LabeledDocument, Region};
 pub use offset::{ByteOffset, OffsetTable, StringIndexType};
+pub use scoring::{Counts, Ratios, Scores};
 pub use span::{Entity, Label, Span};
