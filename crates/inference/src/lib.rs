@@ -1,1 +1,46 @@
-//! inference
+//! OpenVINO behind the `model` crate's traits: encoders, and models by name.
+//!
+//! The only crate that knows OpenVINO. It must not know where bundles are stored (see [`BundleSource`]), what a
+//! text is, or who asks.
+//!
+//! # Opening an encoder
+//!
+//! A published encoder folder (`config.json`, `model.safetensors`, `tokenizer.json`; BERT or XLM-RoBERTa family) is
+//! converted once to a package, a folder named by its content; the package is opened as often as needed:
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use inference::{EncoderPackage, OpenVinoEncoder, Precision, Settings};
+//! use model::Encoder;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let published = Path::new("build/encoders/all-MiniLM-L6-v2");
+//! let package = EncoderPackage::convert(published, Path::new("encoders"), None)?;
+//! let settings = Settings { precision: Precision::Auto, ..Settings::default() };
+//! let encoder = OpenVinoEncoder::open(&package.folder, &settings)?;
+//! let vectors = encoder.encode(&model::Pieces::default())?;
+//! assert_eq!(vectors.len() % encoder.width(), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `encode` regroups its rows by true length and computes several batches at a time, so callers pass as many windows as
+//! they have, padded to any common length. OpenVINO itself is found as [`Library::load`] says.
+
+mod batches;
+mod digest;
+mod encoder;
+mod ir;
+mod library;
+mod package;
+mod requests;
+mod settings;
+
+pub use encoder::{OpenError, OpenVinoEncoder};
+pub use ir::IrError;
+pub use library::{LIBRARY_VARIABLE, Library, LibraryError, PROJECT_FOLDER};
+pub use package::{
+    BIN_FILE, EncoderManifest, EncoderPackage, MANIFEST_FILE, PackageError, TOKENIZER_FILE, XML_FILE,
+    default_layers,
+};
+pub use settings::{BATCH_PIECES, Precision, Settings, THREADS_PER_STREAM};

@@ -1,0 +1,265 @@
+//! Which windows are computed together: only those some word needs, similar lengths side by side.
+//!
+//! Rows arrive padded to the longest of a request. Computing them so would spend most of the time on padding, so
+//! each row counts with its true length, and rows of similar length share a batch. Pure; no OpenVINO here.
+
+use std::collections::HashSet;
+
+use model::{GraphError, Pieces};
+
+/// Padding a batch may hold before a new one is cheaper: what one more call costs, in word pieces.
+const CALL_COST_PIECES: usize = 48;
+
+/// One call of the encoder.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// Rows of the request, in the order of the batch.
+    pub(crate) rows: Vec<usize>,
+    /// Row length in the batch: the longest true length.
+    pub(crate) length: usize,
+}
+
+/// What is asked of the encoder, checked: afterwards no index can leave its tensor.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pieces: &'a Pieces,
+    /// True length of each row: one past its last unmasked piece.
+    lengths: Vec<usize>,
+    /// Words sorted by row: `(row, column, word)`.
+    words: Vec<(usize, usize, usize)>,
+}
+
+impl<'a> Request<'a> {
+    /// Checks `pieces` against the encoder's vocabulary size and longest window.
+    ///
+    /// # Errors
+    /// [`GraphError::InvalidInput`] naming the tensor, and what was expected and got.
+    pub(crate) fn new(pieces: &'a Pieces, vocabulary: usize, max_pieces: usize) -> Result<Self, GraphError> {
+        let (rows, length) = (pieces.windows, pieces.length);
+        let size = rows.checked_mul(length).ok_or_else(|| invalid("pieces", "windows * length overflows"))?;
+        for (name, tensor) in [("input_ids", &pieces.input_ids), ("attention_mask", &pieces.attention_mask)] {
+            if tensor.len() != size {
+                let got = tensor.len();
+                return Err(invalid(name, &format!("expected {rows} * {length} = {size} values, got {got}")));
+            }
+        }
+        if let Some(id) =
+            pieces.input_ids.iter().find(|id| usize::try_from(**id).map_or(true, |id| id >= vocabulary))
+        {
+            return Err(invalid("input_ids", &format!("expected ids below {vocabulary}, got {id}")));
+        }
+        if let Some(value) = pieces.attention_mask.iter().find(|value| !matches!(value, 0 | 1)) {
+            return Err(invalid("attention_mask", &format!("expected zeros and ones, got {value}")));
+        }
+        let lengths = true_lengths(pieces);
+        if let Some(longest) = lengths.iter().copied().max().filter(|longest| *longest > max_pieces) {
+            return Err(invalid(
+                "input_ids",
+                &format!("expected windows of at most {max_pieces} pieces, got {longest}"),
+            ));
+        }
+        let mut words = Vec::with_capacity(pieces.first_pieces.len());
+        for (word, index) in pieces.first_pieces.iter().enumerate() {
+            let place = usize::try_from(*index).ok().filter(|place| *place < size);
+            let Some(place) = place.filter(|place| pieces.attention_mask[*place] == 1) else {
+                return Err(invalid(
+                    "first_pieces",
+                    &format!("{index} is no unmasked piece of {rows} * {length}"),
+                ));
+            };
+            words.push((place / length, place % length, word));
+        }
+        words.sort_unstable();
+        Ok(Self { pieces, lengths, words })
+    }
+
+    /// Number of words.
+    pub(crate) fn words(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Batches that together hold each row with a word once, longest first.
+    ///
+    /// No batch holds more than `batch_pieces` pieces, padding included, unless a single row does; the work is spread
+    /// over at least `streams` batches where it can be.
+    pub(crate) fn batches(&self, batch_pieces: usize, streams: usize) -> Vec<Batch> {
+        let needed: HashSet<usize> = self.words.iter().map(|(row, _, _)| *row).collect();
+        let mut rows: Vec<usize> = needed.into_iter().collect();
+        rows.sort_unstable_by_key(|row| (std::cmp::Reverse(self.lengths[*row]), *row));
+        let total: usize = rows.iter().map(|row| self.lengths[*row]).sum();
+        let share = total.div_ceil(streams.max(1));
+        let mut batches: Vec<Batch> = Vec::new();
+        let (mut real, mut padding) = (0, 0);
+        for row in rows {
+            let length = self.lengths[row];
+            if let Some(batch) = batches.last_mut() {
+                let waste = padding + batch.length - length;
+                let fits = (batch.rows.len() + 1) * batch.length <= batch_pieces && real + length <= share;
+                if fits && waste <= CALL_COST_PIECES {
+                    batch.rows.push(row);
+                    (real, padding) = (real + length, waste);
+                    continue;
+                }
+            }
+            batches.push(Batch { rows: vec![row], length });
+            (real, padding) = (length, 0);
+        }
+        batches
+    }
+
+    /// Copies the batch's part of tensor `from` (a field of [`Pieces`]) into `to`, `rows * length`, row after row.
+    pub(crate) fn fill(&self, batch: &Batch, from: &[i32], to: &mut [i32]) {
+        for (row, slot) in batch.rows.iter().zip(to.chunks_exact_mut(batch.length)) {
+            let start = row * self.pieces.length;
+            slot.copy_from_slice(&from[start..start + batch.length]);
+        }
+    }
+
+    /// The vocabulary ids and the mask asked about.
+    pub(crate) fn pieces(&self) -> &Pieces {
+        self.pieces
+    }
+
+    /// Copies each word's vector from the batch's output, `rows * length * width`, to its place in `vectors`.
+    pub(crate) fn gather(&self, batch: &Batch, hidden: &[f32], width: usize, vectors: &mut [f32]) {
+        for (slot, row) in batch.rows.iter().enumerate() {
+            let first = self.words.partition_point(|(other, _, _)| other < row);
+            for (_, column, word) in self.words[first..].iter().take_while(|(other, _, _)| other == row) {
+                let from = (slot * batch.length + column) * width;
+                vectors[word * width..][..width].copy_from_slice(&hidden[from..from + width]);
+            }
+        }
+    }
+}
+
+fn true_lengths(pieces: &Pieces) -> Vec<usize> {
+    let length_of = |row: &[i32]| row.iter().rposition(|value| *value == 1).map_or(0, |last| last + 1);
+    match pieces.length {
+        0 => vec![0; pieces.windows],
+        length => pieces.attention_mask.chunks_exact(length).map(length_of).collect(),
+    }
+}
+
+fn invalid(name: &str, reason: &str) -> GraphError {
+    GraphError::InvalidInput { name: name.into(), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Rows of the given true lengths, padded to `length`; the ids count up, each row's first piece is a word.
+    fn pieces(lengths: &[usize], length: usize) -> Pieces {
+        let mut pieces = Pieces { windows: lengths.len(), length, ..Pieces::default() };
+        for (row, real) in lengths.iter().enumerate() {
+            pieces
+                .input_ids
+                .extend((0..length).map(|column| if column < *real { column as i32 + 1 } else { 0 }));
+            pieces.attention_mask.extend((0..length).map(|column| i32::from(column < *real)));
+            if *real > 0 {
+                pieces.first_pieces.push((row * length) as i32);
+            }
+        }
+        pieces
+    }
+
+    #[test]
+    fn contradictions_are_named_before_native_code_sees_them() {
+        let good = pieces(&[3, 2], 4);
+        type Break = fn(&mut Pieces);
+        let cases: [(&str, Break); 8] = [
+            ("input_ids", |pieces| pieces.input_ids.truncate(7)),
+            ("attention_mask", |pieces| pieces.attention_mask.push(0)),
+            ("input_ids", |pieces| pieces.input_ids[0] = 100),
+            ("input_ids", |pieces| pieces.input_ids[0] = -1),
+            ("attention_mask", |pieces| pieces.attention_mask[0] = 2),
+            ("first_pieces", |pieces| pieces.first_pieces[0] = -1),
+            ("first_pieces", |pieces| pieces.first_pieces[0] = 8),
+            ("first_pieces", |pieces| pieces.first_pieces[0] = 3),
+        ];
+        assert!(Request::new(&good, 100, 8).is_ok());
+        for (tensor, spoil) in cases {
+            let mut bad = good.clone();
+            spoil(&mut bad);
+            match Request::new(&bad, 100, 8) {
+                Err(GraphError::InvalidInput { name, .. }) => assert_eq!(name, tensor),
+                other => panic!("{tensor}: {other:?}"),
+            }
+        }
+        assert!(matches!(Request::new(&good, 100, 2), Err(GraphError::InvalidInput { .. })));
+        let overflow = Pieces { windows: usize::MAX, length: 2, ..Pieces::default() };
+        assert!(matches!(Request::new(&overflow, 100, 8), Err(GraphError::InvalidInput { .. })));
+    }
+
+    #[test]
+    fn rows_without_words_are_not_computed() {
+        let mut pieces = pieces(&[3, 4, 2], 4);
+        pieces.first_pieces.remove(1);
+        let request = Request::new(&pieces, 100, 8).expect("sound pieces");
+        assert_eq!(request.batches(64, 1), [Batch { rows: vec![0, 2], length: 3 }]);
+    }
+
+    #[test]
+    fn nothing_asked_is_nothing_computed() {
+        let nothing = Pieces::default();
+        let request = Request::new(&nothing, 100, 8).expect("no contradiction");
+        assert!(request.batches(64, 2).is_empty() && request.words() == 0);
+    }
+
+    #[test]
+    fn work_is_spread_over_streams() {
+        let pieces = pieces(&[10; 8], 10);
+        let request = Request::new(&pieces, 100, 16).expect("sound pieces");
+        assert_eq!(request.batches(1024, 1).len(), 1);
+        assert_eq!(request.batches(1024, 2).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_hold_every_row_once_with_little_padding(
+            lengths in prop::collection::vec(0usize..40, 0..60),
+            budget in 1usize..400,
+            streams in 1usize..4,
+        ) {
+            let pieces = pieces(&lengths, 40);
+            let request = Request::new(&pieces, 100, 40).expect("sound pieces");
+            let batches = request.batches(budget, streams);
+            let mut rows: Vec<usize> = batches.iter().flat_map(|batch| batch.rows.clone()).collect();
+            rows.sort_unstable();
+            let wanted: Vec<usize> = (0..lengths.len()).filter(|row| lengths[*row] > 0).collect();
+            prop_assert_eq!(rows, wanted);
+            for batch in &batches {
+                let real: usize = batch.rows.iter().map(|row| lengths[*row]).sum();
+                prop_assert_eq!(batch.length, batch.rows.iter().map(|row| lengths[*row]).max().unwrap_or(0));
+                prop_assert!(batch.rows.len() == 1 || batch.rows.len() * batch.length <= budget);
+                prop_assert!(batch.rows.len() * batch.length - real <= CALL_COST_PIECES);
+            }
+        }
+
+        #[test]
+        fn what_is_filled_in_is_gathered_for_the_same_word(
+            lengths in prop::collection::vec(1usize..12, 1..20),
+            budget in 1usize..100,
+        ) {
+            let mut pieces = pieces(&lengths, 12);
+            // Every real piece is a word, last row first.
+            pieces.first_pieces = (0..lengths.len() * 12)
+                .rev()
+                .filter(|place| pieces.attention_mask[*place] == 1)
+                .map(|place| place as i32)
+                .collect();
+            let request = Request::new(&pieces, 100, 12).expect("sound pieces");
+            let mut vectors = vec![f32::NAN; request.words()];
+            for batch in request.batches(budget, 1) {
+                let mut ids = vec![0; batch.rows.len() * batch.length];
+                request.fill(&batch, &pieces.input_ids, &mut ids);
+                let hidden: Vec<f32> = ids.iter().map(|id| *id as f32).collect();
+                request.gather(&batch, &hidden, 1, &mut vectors);
+            }
+            let expected: Vec<f32> =
+                pieces.first_pieces.iter().map(|place| pieces.input_ids[*place as usize] as f32).collect();
+            prop_assert_eq!(vectors, expected);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! How encoders use the machine.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+/// Number format of the matrix products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats: the reference.
+    #[default]
+    F32,
+    /// bfloat16: two to three times as fast where the processor has it, about two decimal digits.
+    Bf16,
+    /// [`Precision::Bf16`] where the processor computes it in hardware, else [`Precision::F32`].
+    Auto,
+}
+
+/// Settings of every encoder a process opens.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The OpenVINO library's file or folder; `None` searches (see [`Library::load`](crate::Library::load)).
+    pub library: Option<PathBuf>,
+    /// Number format.
+    pub precision: Precision,
+    /// Processor threads for inference; `None` takes all this process may use.
+    pub threads: Option<usize>,
+    /// Batches computed at the same time; `None` gives every stream [`THREADS_PER_STREAM`] threads.
+    pub streams: Option<usize>,
+    /// Where OpenVINO keeps compiled models between starts; `None` compiles at every start.
+    pub compiled_cache: Option<PathBuf>,
+    /// Most word pieces, padding included, in one batch; `None` is [`BATCH_PIECES`].
+    pub batch_pieces: Option<usize>,
+}
+
+/// Threads of one stream when the number of streams is left open.
+pub const THREADS_PER_STREAM: usize = 1;
+
+/// Most word pieces in one batch unless set otherwise.
+pub const BATCH_PIECES: usize = 1024;
+
+impl Settings {
+    /// Threads in effect: never more than the scheduler's affinity and the control group's quota allow.
+    pub fn threads(&self) -> usize {
+        let allowed = available_parallelism().map_or(1, usize::from);
+        self.threads.map_or(allowed, |asked| asked.clamp(1, allowed))
+    }
+
+    /// Streams in effect, at most one per thread.
+    pub fn streams(&self) -> usize {
+        let threads = self.threads();
+        self.streams.unwrap_or(threads / THREADS_PER_STREAM).clamp(1, threads)
+    }
+
+    /// Word pieces per batch in effect.
+    pub fn batch_pieces(&self) -> usize {
+        self.batch_pieces.unwrap_or(BATCH_PIECES).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_setting_exceeds_the_machine_or_falls_to_zero() {
+        let allowed = available_parallelism().map_or(1, usize::from);
+        let settings = Settings {
+            threads: Some(usize::MAX),
+            streams: Some(usize::MAX),
+            batch_pieces: Some(0),
+            ..Settings::default()
+        };
+        assert_eq!((settings.threads(), settings.streams(), settings.batch_pieces()), (allowed, allowed, 1));
+        let settings = Settings { threads: Some(0), streams: Some(0), ..Settings::default() };
+        assert_eq!((settings.threads(), settings.streams()), (1, 1));
+    }
+}

@@ -1,0 +1,5 @@
+//! The real OpenVINO with the real default encoder. Skipped with a line saying so where either is absent, except
+//! in continuous integration (`CI` is set), where that is a failure.
+
+mod encoder;
+mod support;
