@@ -8,6 +8,7 @@ mod category;
 pub mod confusion;
 pub mod decoding;
 mod document;
+pub mod guidance;
 pub mod offset;
 pub mod scoring;
 pub mod segmentation;

@@ -27,8 +27,9 @@ impl<'a> From<&'a LabeledDocument> for SplitDocument<'a> {
 ///
 /// `testing_percentage` (0 to 100) of the documents, rounded, go to the test set; at least one and never all
 /// when the percentage lies between and there are two documents. A category in two or more documents is put
-/// into both sets, even if that moves the percentage a little, and fails only where the documents' categories
-/// leave no such choice to a greedy search; a category in one document stays in the training set.
+/// into both sets, even if that moves the percentage a little, unless other categories of the same documents leave
+/// no such choice (or, in huge sets, a bounded search finds none); a category in one document stays in the
+/// training set where that is no obstacle.
 pub fn split(documents: &[SplitDocument<'_>], testing_percentage: u32, seed: u64) -> Vec<Dataset> {
     let percentage = testing_percentage.min(100) as usize;
     match percentage {
@@ -38,7 +39,8 @@ pub fn split(documents: &[SplitDocument<'_>], testing_percentage: u32, seed: u64
             let mut plan = Plan::new(documents, percentage, seed);
             plan.stratify();
             plan.fill();
-            plan.repair();
+            plan.repair(SplitMix64(seed));
+            plan.resize();
             plan.sets.into_iter().map(|set| set.unwrap_or(Dataset::Train)).collect()
         }
     }
@@ -69,7 +71,6 @@ impl Stratum {
     /// How bad it is to have `train` and `test` documents in the sets. A category that could be on both sides
     /// weighs more than any number of those that have one document.
     fn loss(&self, train: usize, test: usize) -> i64 {
-        const BOTH_SIDES_POSSIBLE: i64 = 1 << 32;
         match self.documents.len() {
             1 => i64::from(train == 0),
             _ => BOTH_SIDES_POSSIBLE * (i64::from(train == 0) + i64::from(test == 0)),
@@ -84,8 +85,14 @@ impl Stratum {
     }
 }
 
-/// Documents looked at when two are to move together, which bounds the search in large sets.
-const PAIR_CANDIDATES: usize = 256;
+/// Moves of the random walk, candidates compared before each, and how often (all but one in so many) the best
+/// of them is taken. They bound the search in large sets and solve every small one.
+const WALK_STEPS_MAX: usize = 4_000;
+const WALK_SAMPLE: usize = 64;
+const WALK_GREEDY_OF: usize = 2;
+
+/// Weight of a side that a category of several documents is missing on: more than all single documents.
+const BOTH_SIDES_POSSIBLE: i64 = 1 << 32;
 
 struct Plan {
     /// Document indices in the order of the draw.
@@ -173,7 +180,7 @@ impl Plan {
         change(&mut self.test, Dataset::Test);
     }
 
-    /// Documents without labels, and then others that can move without loss, bring the test set to its size.
+    /// Decides about documents without labels.
     fn fill(&mut self) {
         for index in self.order.clone() {
             if self.sets[index].is_none() {
@@ -181,6 +188,10 @@ impl Plan {
                 self.put(index, side);
             }
         }
+    }
+
+    /// Moves documents that no category depends on until the test set has its size.
+    fn resize(&mut self) {
         for index in self.order.clone() {
             let side = match self.test.cmp(&self.test_wanted) {
                 std::cmp::Ordering::Less => Dataset::Test,
@@ -193,9 +204,10 @@ impl Plan {
         }
     }
 
-    /// Moves one document, or two together, as long as that brings more categories to both sides.
-    fn repair(&mut self) {
-        while self.move_one() || self.move_two() {}
+    /// Moves documents as long as that brings more categories to both sides.
+    fn repair(&mut self, random: SplitMix64) {
+        while self.move_one() {}
+        self.walk(random);
     }
 
     /// Documents of categories that miss a side.
@@ -209,23 +221,36 @@ impl Plan {
         found.inspect(|index| self.turn(*index)).is_some()
     }
 
-    /// A move may cost another category its last document on a side, which a second move makes good.
-    fn move_two(&mut self) -> bool {
-        for first in self.candidates().take(PAIR_CANDIDATES).collect::<Vec<_>>() {
-            let gain = self.gain(first);
-            self.turn(first);
-            let touched = self.strata_of[first].iter().map(|stratum| &self.strata[*stratum]);
-            let mut others = touched.flat_map(|stratum| stratum.documents.iter().take(PAIR_CANDIDATES));
-            let second = others.find(|index| **index != first && gain + self.gain(**index) > 0).copied();
-            match second {
-                Some(second) => {
-                    self.turn(second);
-                    return true;
-                }
-                None => self.turn(first),
+    /// Leaves a dead end of single moves by moves that cost something elsewhere, drawn at random, and keeps
+    /// the best state seen.
+    fn walk(&mut self, mut random: SplitMix64) {
+        let (mut best, mut best_sets) = (self.loss(), self.sets.clone());
+        for _ in 0..WALK_STEPS_MAX {
+            let candidates: Vec<usize> = self.candidates().collect();
+            // What is open for want of documents alone can't be mended.
+            if best < BOTH_SIDES_POSSIBLE || candidates.is_empty() {
+                break;
+            }
+            let mut drawn = candidates[random.below(candidates.len())];
+            if random.below(WALK_GREEDY_OF) > 0 {
+                let sample = candidates.iter().take(WALK_SAMPLE).copied();
+                drawn = sample.max_by_key(|index| (self.gain(*index), *index == drawn)).unwrap_or(drawn);
+            }
+            self.turn(drawn);
+            let loss = self.loss();
+            if loss < best {
+                (best, best_sets) = (loss, self.sets.clone());
             }
         }
-        false
+        for (index, set) in best_sets.into_iter().enumerate() {
+            if let Some(set) = set {
+                self.put(index, set);
+            }
+        }
+    }
+
+    fn loss(&self) -> i64 {
+        self.strata.iter().map(|stratum| stratum.loss(stratum.train, stratum.test)).sum()
     }
 
     /// Moves a document to the other set.
@@ -255,14 +280,28 @@ fn share(count: usize, percentage: usize) -> usize {
     ((count * percentage + 50) / 100).clamp(1, count - 1)
 }
 
-/// A document's place in the draw: FNV-1a over the location, then the SplitMix64 finalizer.
+/// The generator of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`, which is not 0.
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+/// A document's place in the draw: the FNV-1a hash of its location, mixed with the seed.
 fn draw(seed: u64, location: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    let mut mixed = location.bytes().fold(seed ^ 0xCBF2_9CE4_8422_2325, fold);
-    mixed = mixed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
+    SplitMix64(location.bytes().fold(0xCBF2_9CE4_8422_2325, fold) ^ SplitMix64(seed).next()).next()
 }
 
 #[cfg(test)]
@@ -316,6 +355,21 @@ mod tests {
             let sets = with_documents(&[1, 3, 1, 1, 1], |documents| split(documents, 40, seed));
             assert_eq!(sets[1], Dataset::Train);
         }
+    }
+
+    /// The generator's published first numbers for seed 1234567.
+    #[test]
+    fn the_generator_is_the_published_one() {
+        let mut random = SplitMix64(1_234_567);
+        assert_eq!(random.next(), 6_457_827_717_110_365_317);
+        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn a_category_is_brought_to_both_sides_through_a_dead_end() {
+        let masks = [3, 42, 2, 44, 17, 20];
+        let sets = with_documents(&masks, |documents| split(documents, 1, 5_851_029_238_947_685_222));
+        assert_eq!(missing(&masks, &sets), 0);
     }
 
     #[test]
