@@ -5,6 +5,11 @@
 
 use crate::projects::ProjectKind;
 use crate::training::EvaluationOptions;
+use ner::scoring::region_of;
+use ner::{
+    ConfusionMatrix, Counts, Entity, EntityCategory, LabeledDocument, OffsetTable, Scores, Span,
+    StringIndexType,
+};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -137,9 +142,126 @@ pub struct EvaluatedDocument {
     pub custom_entity_recognition_result: EvaluatedRegions,
 }
 
+impl From<Counts> for CategoryEvaluation {
+    fn from(counts: Counts) -> Self {
+        let ratios = counts.ratios();
+        Self {
+            f1: WidenedRatio(ratios.f1),
+            precision: WidenedRatio(ratios.precision),
+            recall: WidenedRatio(ratios.recall),
+            true_positive_count: counts.true_positives,
+            true_negative_count: 0,
+            false_positive_count: counts.false_positives,
+            false_negative_count: counts.false_negatives,
+        }
+    }
+}
+
+impl EntityEvaluation {
+    /// The scores and the matrix of one evaluation on the wire.
+    pub fn new(scores: &Scores, matrix: &ConfusionMatrix) -> Self {
+        let name = |class: &Option<EntityCategory>| {
+            class.as_ref().map_or(BACKGROUND, EntityCategory::as_str).to_owned()
+        };
+        let mut confusion_matrix = Matrix::new();
+        for cell in matrix.cells() {
+            let value = MatrixCell { normalized_value: cell.normalized as f32, raw_value: cell.raw as f32 };
+            confusion_matrix.entry(name(cell.labeled)).or_default().insert(name(cell.predicted), value);
+        }
+        let entity = |(category, counts): (&EntityCategory, &Counts)| {
+            (category.as_str().to_owned(), CategoryEvaluation::from(*counts))
+        };
+        let (micro, average) = (scores.micro(), scores.macro_average());
+        Self {
+            confusion_matrix,
+            entities: scores.categories.iter().map(entity).collect(),
+            micro_f1: micro.f1,
+            micro_precision: micro.precision,
+            micro_recall: micro.recall,
+            macro_f1: average.f1,
+            macro_precision: average.precision,
+            macro_recall: average.recall,
+        }
+    }
+}
+
+impl EvaluatedDocument {
+    /// Labels and predictions of one test document by region. A document without a language of its own has the
+    /// project's. Predictions outside every region are not judged, so they are not shown.
+    pub fn new(document: &LabeledDocument, predicted: &[Entity], project_language: &str) -> Self {
+        let table = OffsetTable::new(&document.document.text, StringIndexType::Utf16CodeUnit);
+        let place = |span: Span| {
+            let offset = table.floor_unit(span.start);
+            (offset, table.ceil_unit(span.end) - offset)
+        };
+        let entity = |span: Span, category: &EntityCategory| {
+            let (offset, length) = place(span);
+            EvaluatedEntity { category: category.as_str().to_owned(), offset, length }
+        };
+        let region = |(index, region): (usize, &ner::Region)| {
+            let inside = predicted.iter().filter(|p| region_of(&document.regions, p.span) == Some(index));
+            let mut found: Vec<_> = inside.map(|p| entity(p.span, &p.category)).collect();
+            found.sort_by_key(|entity| (entity.offset, entity.length));
+            let (region_offset, region_length) = place(region.span);
+            EvaluatedRegion {
+                expected_entities: region.labels.iter().map(|l| entity(l.span, &l.category)).collect(),
+                predicted_entities: found,
+                region_offset,
+                region_length,
+            }
+        };
+        Self {
+            location: document.document.location.clone(),
+            language: document.document.language.clone().unwrap_or_else(|| project_language.to_owned()),
+            project_kind: ProjectKind::CustomEntityRecognition,
+            custom_entity_recognition_result: EvaluatedRegions {
+                entities: document.regions.iter().enumerate().map(region).collect(),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ner::{Document, Label, Region};
+
+    fn category(name: &str) -> EntityCategory {
+        EntityCategory::new(name).unwrap()
+    }
+
+    /// `🙂 AB cd`: label `A` on `AB`, predictions `A` on `AB` and `B` on `cd`.
+    fn evaluated() -> (LabeledDocument, Vec<Entity>) {
+        let label = Label { span: Span::new(5, 7), category: category("A") };
+        let entity = |name, start, end| Entity {
+            span: Span::new(start, end),
+            category: category(name),
+            confidence: 1.0,
+        };
+        let document = LabeledDocument {
+            document: Document { location: "a.txt".into(), language: None, text: "🙂 AB cd".into() },
+            dataset: None,
+            regions: vec![Region { span: Span::new(0, 10), labels: vec![label] }],
+        };
+        (document, vec![entity("B", 8, 10), entity("A", 5, 7)])
+    }
+
+    #[test]
+    fn an_evaluation_becomes_a_summary() {
+        let (document, predicted) = evaluated();
+        let scores = Scores::of([(&document.regions[..], &predicted[..])]);
+        let text = document.document.text.as_str();
+        let matrix = ConfusionMatrix::of([(text, &document.regions[..], &predicted[..])]);
+        let found = serde_json::to_string(&EntityEvaluation::new(&scores, &matrix)).unwrap();
+        expect_test::expect![[r#"{"confusionMatrix":{"$none":{"$none":{"normalizedValue":50.0,"rawValue":1.0},"B":{"normalizedValue":50.0,"rawValue":1.0}},"A":{"A":{"normalizedValue":100.0,"rawValue":1.0}}},"entities":{"A":{"f1":1.0,"precision":1.0,"recall":1.0,"truePositiveCount":1,"trueNegativeCount":0,"falsePositiveCount":0,"falseNegativeCount":0},"B":{"f1":0.0,"precision":0.0,"recall":0.0,"truePositiveCount":0,"trueNegativeCount":0,"falsePositiveCount":1,"falseNegativeCount":0}},"microF1":0.6666667,"microPrecision":0.5,"microRecall":1.0,"macroF1":0.5,"macroPrecision":0.5,"macroRecall":0.5}"#]].assert_eq(&found);
+    }
+
+    #[test]
+    fn a_document_is_shown_in_utf16_units_and_in_order() {
+        let (document, predicted) = evaluated();
+        let found = serde_json::to_string(&EvaluatedDocument::new(&document, &predicted, "en-us")).unwrap();
+        expect_test::expect![[r#"{"location":"a.txt","language":"en-us","projectKind":"CustomEntityRecognition","customEntityRecognitionResult":{"entities":[{"expectedEntities":[{"category":"A","offset":3,"length":2}],"predictedEntities":[{"category":"A","offset":3,"length":2},{"category":"B","offset":6,"length":2}],"regionOffset":0,"regionLength":8}]}}"#]].assert_eq(&found);
+    }
 
     #[test]
     fn a_summary_prints_the_digits_of_the_service() {
