@@ -16,7 +16,7 @@ mod span;
 pub mod split;
 pub mod tags;
 
-pub use category::{CategoryError, EntityCategory};
+pub use category::{CATEGORY_CHARACTERS_MAX, CategoryError, EntityCategory};
 pub use confusion::ConfusionMatrix;
 pub use document::{Dataset, Document, LabeledDocument, Region};
 pub use offset::{ByteOffset, OffsetTable, StringIndexType};
