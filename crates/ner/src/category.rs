@@ -23,7 +23,9 @@ pub enum CategoryError {
     #[error("entity category {0:?} begins or ends with white space")]
     Blank(String),
     /// Over the limit.
-    #[error("entity category {name:?} has {characters} characters, at most {CATEGORY_CHARACTERS_MAX} are allowed")]
+    #[error(
+        "entity category {name:?} has {characters} characters, at most {CATEGORY_CHARACTERS_MAX} are allowed"
+    )]
     TooLong {
         /// The refused name.
         name: String,
