@@ -1,8 +1,67 @@
-//! probe
-use spin_sdk::http::{IntoResponse, Request, Response, StatusCode};
+//! The authoring API as a Spin component: a route, a use-case, an answer.
+
+use authoring::{Answer, Authoring};
+use bytes::Bytes;
+use catalog::driver::SpinSqlite;
+use catalog::{Catalog, JobKind};
+use http_body_util::Full;
+use language_api::{ApiError, AuthoringRoute as Route, Call, ErrorKind, Limits};
+use spin_sdk::http::{Request, Response};
 use spin_sdk::http_service;
 
+thread_local! {
+    /// One pool of connections for the instance's life.
+    static CATALOG: Catalog<SpinSqlite> = Catalog::new(SpinSqlite::default());
+}
+
 #[http_service]
-async fn handle(req: Request) -> impl IntoResponse {
-    Response::builder().status(StatusCode::OK).body(format!("hello {}", req.uri())).unwrap()
+async fn handle(request: Request) -> Response<Full<Bytes>> {
+    guest::answer(request, decide).await
+}
+
+async fn decide(call: Call) -> Answer {
+    let route = Route::parse(&call.method, &call.path)?;
+    let catalog = CATALOG.with(Clone::clone);
+    let view = Authoring::open(&catalog, &call, Limits::default(), guest::now(), guest::new_id()).await?;
+    match route {
+        Route::ListProjects => view.list_projects().await,
+        Route::ListLanguages => view.list_languages(),
+        Route::ListTrainingConfigVersions => view.list_training_config_versions(),
+        Route::GetDeletionJob { job } => view.get_deletion_job(job).await,
+        Route::GetProject { project } => view.get_project(&project).await,
+        Route::PatchProject { project } => view.patch_project(&project, &call.body).await,
+        Route::DeleteProject { project } => view.delete_project(&project).await,
+        Route::Import { project } => view.import(&project, call.body).await,
+        Route::GetImportJob { project, job } => view.get_job(&project, job, &[JobKind::Import]).await,
+        Route::Train { project } => view.train(&project, &call.body).await,
+        Route::ListTrainingJobs { project } => view.list_training_jobs(&project).await,
+        Route::GetTrainingJob { project, job } => view.get_training_job(&project, job).await,
+        Route::CancelTrainingJob { project, job } => view.cancel_training_job(&project, job).await,
+        Route::ListModels { project } => view.list_models(&project).await,
+        Route::GetModel { project, model } => view.get_model(&project, &model).await,
+        Route::DeleteModel { project, model } => view.delete_model(&project, &model).await,
+        Route::LoadSnapshot { project, model } => view.load_snapshot(&project, &model).await,
+        Route::GetLoadSnapshotJob { project, job, .. } => {
+            view.get_job(&project, job, &[JobKind::LoadSnapshot]).await
+        }
+        Route::GetEvaluationSummary { project, model } => view.get_evaluation_summary(&project, &model).await,
+        Route::GetEvaluationResult { project, model } => view.get_evaluation_result(&project, &model).await,
+        Route::ListDeployments { project } => view.list_deployments(&project).await,
+        Route::SwapDeployments { project } => view.swap_deployments(&project, &call.body).await,
+        Route::GetSwapJob { project, job } => view.get_job(&project, job, &[JobKind::Swap]).await,
+        Route::GetDeployment { project, deployment } => view.get_deployment(&project, &deployment).await,
+        Route::PutDeployment { project, deployment } => {
+            view.put_deployment(&project, &deployment, &call.body).await
+        }
+        Route::DeleteDeployment { project, deployment } => view.delete_deployment(&project, &deployment).await,
+        Route::GetDeploymentJob { project, job, .. } => {
+            view.get_job(&project, job, &[JobKind::Deploy, JobKind::DeleteDeployment]).await
+        }
+        Route::Export { .. } | Route::GetExportJob { .. } | Route::GetExportResult { .. } => Err(not_offered()),
+    }
+}
+
+/// Routes of the contract that this version does not have yet say so instead of pretending.
+fn not_offered() -> ApiError {
+    ApiError::new(ErrorKind::NotFound, "this version of the server does not export projects")
 }
