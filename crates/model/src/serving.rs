@@ -9,13 +9,14 @@ use ner::Entity;
 use ner::decoding::{Lattice, Posterior, Scores};
 use ner::segmentation::{Gap, Segmentation, Settings};
 use ner::tags::TagSet;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Text to inputs, as a recipe says. The same in training and serving.
 #[derive(Clone, Debug)]
 pub struct Preparation {
     recipe: Recipe,
-    tokenizer: Option<PieceTokenizer>,
+    tokenizer: Option<Arc<PieceTokenizer>>,
 }
 
 /// Inputs and what is needed to read the answer.
@@ -61,13 +62,26 @@ impl Preparation {
     /// # Errors
     /// [`ServingError`] when the recipe needs what is not there.
     pub fn new(recipe: &Recipe, tokenizer_json: Option<&[u8]>) -> Result<Self, ServingError> {
+        let needed = tokenizer_json.filter(|_| recipe.contextual.is_some());
+        let tokenizer = needed.map(PieceTokenizer::from_json).transpose()?;
+        Self::with_tokenizer(recipe, tokenizer.map(Arc::new))
+    }
+
+    /// Like [`Preparation::new`] with a tokenizer that is read already and perhaps shared.
+    ///
+    /// # Errors
+    /// As [`Preparation::new`].
+    pub fn with_tokenizer(
+        recipe: &Recipe,
+        tokenizer: Option<Arc<PieceTokenizer>>,
+    ) -> Result<Self, ServingError> {
         if recipe.lexical.feature_set != crate::FEATURE_SET {
             return Err(ServingError::FeatureSet(recipe.lexical.feature_set));
         }
-        let tokenizer = match (&recipe.contextual, tokenizer_json) {
+        let tokenizer = match (&recipe.contextual, tokenizer) {
             (None, _) => None,
             (Some(_), None) => return Err(ServingError::WrongTokenizer("missing".into())),
-            (Some(_), Some(json)) => Some(PieceTokenizer::from_json(json)?),
+            (Some(_), tokenizer) => tokenizer,
         };
         Ok(Self { recipe: recipe.clone(), tokenizer })
     }
@@ -123,15 +137,28 @@ impl ServingModel {
     /// # Errors
     /// [`ServingError`].
     pub fn new(manifest: Manifest, tokenizer_json: Option<&[u8]>) -> Result<Self, ServingError> {
+        let needed = tokenizer_json.filter(|_| manifest.encoder.is_some());
+        let tokenizer = needed.map(PieceTokenizer::from_json).transpose()?;
+        Self::with_tokenizer(manifest, tokenizer.map(Arc::new))
+    }
+
+    /// Like [`ServingModel::new`] with a tokenizer that is read already and shared by models over one encoder.
+    ///
+    /// # Errors
+    /// As [`ServingModel::new`].
+    pub fn with_tokenizer(
+        manifest: Manifest,
+        tokenizer: Option<Arc<PieceTokenizer>>,
+    ) -> Result<Self, ServingError> {
         manifest.validate()?;
-        if let (Some(encoder), Some(json)) = (&manifest.encoder, tokenizer_json) {
-            let found = crate::sha256_hex(json);
+        if let (Some(encoder), Some(tokenizer)) = (&manifest.encoder, &tokenizer) {
+            let found = tokenizer.digest();
             if found != encoder.tokenizer_digest {
                 let reason = format!("{found}, the model was trained with {}", encoder.tokenizer_digest);
                 return Err(ServingError::WrongTokenizer(reason));
             }
         }
-        let preparation = Preparation::new(&manifest.recipe, tokenizer_json)?;
+        let preparation = Preparation::with_tokenizer(&manifest.recipe, tokenizer)?;
         let tags = manifest.tag_set()?;
         let lattice = |temperature| {
             let part = &manifest.lattice;

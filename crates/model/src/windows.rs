@@ -14,6 +14,8 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct PieceTokenizer {
     tokenizer: tokenizers::Tokenizer,
+    /// SHA-256 of its `tokenizer.json`.
+    digest: String,
     /// Special pieces before and after a window's own.
     prefix: Vec<i32>,
     suffix: Vec<i32>,
@@ -82,7 +84,12 @@ impl PieceTokenizer {
         let prefix = ids(&mut special.iter());
         let mut suffix = ids(&mut special.iter().rev());
         suffix.reverse();
-        Ok(Self { tokenizer, prefix, suffix, padding })
+        Ok(Self { tokenizer, digest: crate::sha256_hex(bytes), prefix, suffix, padding })
+    }
+
+    /// SHA-256 of the `tokenizer.json` it was read from, lower-case hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Lays windows over documents; words are numbered over all of them, in order.
