@@ -35,40 +35,20 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`GraphError::InvalidInput`] naming the tensor, and what was expected and got.
     pub(crate) fn new(pieces: &'a Pieces, vocabulary: usize, max_pieces: usize) -> Result<Self, GraphError> {
-        let (rows, length) = (pieces.windows, pieces.length);
-        let size = rows.checked_mul(length).ok_or_else(|| invalid("pieces", "windows * length overflows"))?;
-        for (name, tensor) in [("input_ids", &pieces.input_ids), ("attention_mask", &pieces.attention_mask)] {
-            if tensor.len() != size {
-                let got = tensor.len();
-                return Err(invalid(name, &format!("expected {rows} * {length} = {size} values, got {got}")));
-            }
-        }
-        if let Some(id) =
-            pieces.input_ids.iter().find(|id| usize::try_from(**id).map_or(true, |id| id >= vocabulary))
-        {
-            return Err(invalid("input_ids", &format!("expected ids below {vocabulary}, got {id}")));
-        }
-        if let Some(value) = pieces.attention_mask.iter().find(|value| !matches!(value, 0 | 1)) {
-            return Err(invalid("attention_mask", &format!("expected zeros and ones, got {value}")));
+        pieces.validate(pieces.first_pieces.len())?;
+        let fits = |id: &&i32| usize::try_from(**id).is_ok_and(|id| id < vocabulary);
+        if let Some(id) = pieces.input_ids.iter().find(|id| !fits(id)) {
+            return Err(invalid("input_ids", format!("expected ids below {vocabulary}, got {id}")));
         }
         let lengths = true_lengths(pieces);
         if let Some(longest) = lengths.iter().copied().max().filter(|longest| *longest > max_pieces) {
-            return Err(invalid(
-                "input_ids",
-                &format!("expected windows of at most {max_pieces} pieces, got {longest}"),
-            ));
+            let reason = format!("expected windows of at most {max_pieces} pieces, got {longest}");
+            return Err(invalid("input_ids", reason));
         }
-        let mut words = Vec::with_capacity(pieces.first_pieces.len());
-        for (word, index) in pieces.first_pieces.iter().enumerate() {
-            let place = usize::try_from(*index).ok().filter(|place| *place < size);
-            let Some(place) = place.filter(|place| pieces.attention_mask[*place] == 1) else {
-                return Err(invalid(
-                    "first_pieces",
-                    &format!("{index} is no unmasked piece of {rows} * {length}"),
-                ));
-            };
-            words.push((place / length, place % length, word));
-        }
+        let mut words: Vec<(usize, usize, usize)> = (pieces.first_pieces.iter().enumerate())
+            // Validated: no place is negative, and there is none at all in rows without length.
+            .map(|(word, place)| (*place as usize / pieces.length, *place as usize % pieces.length, word))
+            .collect();
         words.sort_unstable();
         Ok(Self { pieces, lengths, words })
     }
@@ -140,8 +120,8 @@ fn true_lengths(pieces: &Pieces) -> Vec<usize> {
     }
 }
 
-fn invalid(name: &str, reason: &str) -> GraphError {
-    GraphError::InvalidInput { name: name.into(), reason: reason.into() }
+fn invalid(name: &str, reason: String) -> GraphError {
+    GraphError::InvalidInput { name: name.into(), reason }
 }
 
 #[cfg(test)]

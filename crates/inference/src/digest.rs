@@ -1,13 +1,8 @@
-//! SHA-256 as lower-case hexadecimal, and writing that counts along.
+//! SHA-256 of what is too large to hold in memory, in lower-case hexadecimal.
 
 use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
-
-/// Digest of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
 
 /// Digest of everything `reader` gives.
 pub(crate) fn sha256_of(reader: &mut impl Read) -> io::Result<String> {
@@ -34,7 +29,7 @@ impl<W: Write> DigestWriter<W> {
 
     /// Digest of all that was written, and where it went.
     pub(crate) fn finish(self) -> (String, W) {
-        (hex(&self.state.finalize()), self.inner)
+        (model::hex(&self.state.finalize()), self.inner)
     }
 }
 
@@ -50,14 +45,6 @@ impl<W: Write> Write for DigestWriter<W> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +54,7 @@ mod tests {
 
     #[test]
     fn digests_agree_with_the_standard_however_they_are_computed() {
-        assert_eq!(sha256(b"abc"), ABC);
+        assert_eq!(model::sha256_hex(b"abc"), ABC);
         assert_eq!(sha256_of(&mut b"abc".as_slice()).ok().as_deref(), Some(ABC));
         assert!(is_sha256(ABC) && !is_sha256(&ABC.to_uppercase()) && !is_sha256("../abc"));
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use model::{GraphError, Pieces};
+use model::{EncoderRef, GraphError, Pieces};
 use openvino::{ElementType, InferenceError, Shape, Tensor};
 use thiserror::Error;
 
@@ -62,16 +62,25 @@ impl OpenVinoEncoder {
     /// # Errors
     /// As [`OpenVinoEncoder::open`].
     pub fn compile(package: EncoderPackage, settings: &Settings) -> Result<Self, OpenError> {
-        let library = Library::load(settings.library.as_deref())?;
         let EncoderPackage { digest, folder, manifest } = package;
+        Self::from_files(digest, manifest, &folder.join(XML_FILE), &folder.join(BIN_FILE), settings)
+    }
+
+    /// Compiles the verified files of the package `digest`, wherever they lie.
+    pub(crate) fn from_files(
+        digest: String,
+        manifest: EncoderManifest,
+        xml: &Path,
+        bin: &Path,
+        settings: &Settings,
+    ) -> Result<Self, OpenError> {
+        let library = Library::load(settings.library.as_deref())?;
         let compile_error = |reason: String| OpenError::Compile {
             version: library.version().to_owned(),
             name: manifest.name.clone(),
             reason,
         };
-        let model = library
-            .compile(&folder.join(XML_FILE), &folder.join(BIN_FILE), settings)
-            .map_err(compile_error)?;
+        let model = library.compile(xml, bin, settings).map_err(compile_error)?;
         let streams = settings.streams();
         // A second request per stream is filled while the first computes.
         let pool = RequestPool::new(model, 2 * streams).map_err(|error| compile_error(error.to_string()))?;
@@ -90,6 +99,11 @@ impl OpenVinoEncoder {
         &self.digest
     }
 
+    /// How a model's manifest refers to this encoder.
+    pub fn reference(&self) -> EncoderRef {
+        self.manifest.reference(&self.digest)
+    }
+
     /// What the package says about itself.
     pub fn manifest(&self) -> &EncoderManifest {
         &self.manifest
@@ -104,12 +118,14 @@ struct Running<'a> {
 
 impl model::Encoder for OpenVinoEncoder {
     fn width(&self) -> usize {
-        self.manifest.width
+        self.manifest.width as usize
     }
 
     fn encode(&self, pieces: &Pieces) -> Result<Vec<f32>, GraphError> {
-        let request = Request::new(pieces, self.manifest.vocabulary, self.manifest.max_pieces)?;
-        let mut vectors = vec![0.0; request.words() * self.manifest.width];
+        let (vocabulary, max_pieces) = (self.manifest.vocabulary as usize, self.manifest.max_pieces as usize);
+        let request = Request::new(pieces, vocabulary, max_pieces)?;
+        let width = self.width();
+        let mut vectors = vec![0.0; request.words() * width];
         let mut running = VecDeque::new();
         for batch in request.batches(self.batch_pieces, self.streams) {
             // Waiting for a request while holding others could wait for ever: only one's own results free them.
@@ -118,14 +134,14 @@ impl model::Encoder for OpenVinoEncoder {
                     break lease;
                 }
                 match running.pop_front() {
-                    Some(oldest) => finish(oldest, &request, self.manifest.width, &mut vectors)?,
+                    Some(oldest) => finish(oldest, &request, width, &mut vectors)?,
                     None => break self.pool.take(),
                 }
             };
             running.push_back(start(lease, &request, batch).map_err(failed)?);
         }
         for oldest in running {
-            finish(oldest, &request, self.manifest.width, &mut vectors)?;
+            finish(oldest, &request, width, &mut vectors)?;
         }
         Ok(vectors)
     }

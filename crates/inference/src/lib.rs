@@ -26,17 +26,26 @@
 //!
 //! `encode` regroups its rows by true length and computes several batches at a time, so callers pass as many windows as
 //! they have, padded to any common length. OpenVINO itself is found as [`Library::load`] says.
+//!
+//! # Opening a model
+//!
+//! [`Engine::open`] gives the graph behind a model's name, from a [`BundleSource`]: [`FolderSource`] for local files,
+//! [`CachedSource`] for anything that can be downloaded.
 
 mod batches;
+mod cache;
 mod digest;
 mod encoder;
+mod engine;
 mod ir;
 mod library;
 mod package;
 mod requests;
 mod settings;
+mod source;
 
 pub use encoder::{OpenError, OpenVinoEncoder};
+pub use engine::{Engine, EngineLimits, MODEL_NAME_BYTES_MAX};
 pub use ir::IrError;
 pub use library::{LIBRARY_VARIABLE, Library, LibraryError, PROJECT_FOLDER};
 pub use package::{
@@ -44,3 +53,4 @@ pub use package::{
     default_layers,
 };
 pub use settings::{BATCH_PIECES, Precision, Settings, THREADS_PER_STREAM};
+pub use source::{BundleSource, CachedSource, FolderSource, SourceError};

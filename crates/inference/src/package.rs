@@ -9,10 +9,11 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use model::{EncoderRef, sha256_hex};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::digest::{DigestWriter, is_sha256, sha256, sha256_of};
+use crate::digest::{DigestWriter, is_sha256, sha256_of};
 use crate::ir::{Architecture, Checkpoint, IrError, write_encoder};
 
 /// The file that describes a package.
@@ -38,11 +39,11 @@ pub struct EncoderManifest {
     /// `bert` or `roberta`.
     pub architecture: String,
     /// Floats per vector.
-    pub width: usize,
+    pub width: u32,
     /// Longest window in word pieces, special pieces included.
-    pub max_pieces: usize,
+    pub max_pieces: u32,
     /// Number of word pieces in the vocabulary; ids are below it.
-    pub vocabulary: usize,
+    pub vocabulary: u32,
     /// Whether the tokenizer lower-cases, so that the encoder cannot see capitals.
     pub lowercase: bool,
     /// The layers whose mean is the output, counted from 1, rising.
@@ -116,6 +117,17 @@ impl EncoderManifest {
         }
         Ok(manifest)
     }
+
+    /// How a model's manifest refers to the package of this manifest and `digest`.
+    pub fn reference(&self, digest: &str) -> EncoderRef {
+        EncoderRef {
+            name: self.name.clone(),
+            digest: digest.to_owned(),
+            tokenizer_digest: self.files[TOKENIZER_FILE].clone(),
+            width: self.width,
+            max_pieces: self.max_pieces,
+        }
+    }
 }
 
 impl EncoderPackage {
@@ -138,7 +150,7 @@ impl EncoderPackage {
                 return Err(damaged(&file, format!("expected sha256 {expected}, found {found}")));
             }
         }
-        Ok(Self { digest: sha256(&json), folder: folder.to_path_buf(), manifest })
+        Ok(Self { digest: sha256_hex(&json), folder: folder.to_path_buf(), manifest })
     }
 
     /// Converts the published encoder in `source` to a package below `store`, in a folder named by its digest.
@@ -203,9 +215,9 @@ fn write_package(
     write_file(&draft.join(TOKENIZER_FILE), &tokenizer).map_err(write)?;
     let config = &checkpoint.config;
     let files = BTreeMap::from([
-        (XML_FILE.to_owned(), sha256(xml.as_bytes())),
+        (XML_FILE.to_owned(), sha256_hex(xml.as_bytes())),
         (BIN_FILE.to_owned(), bin_sha256),
-        (TOKENIZER_FILE.to_owned(), sha256(&tokenizer)),
+        (TOKENIZER_FILE.to_owned(), sha256_hex(&tokenizer)),
     ]);
     let manifest = EncoderManifest {
         format: FORMAT,
@@ -214,9 +226,10 @@ fn write_package(
             Architecture::Bert => "bert".to_owned(),
             Architecture::Roberta => "roberta".to_owned(),
         },
-        width: config.hidden_size,
-        max_pieces: config.max_pieces().map_err(convert)?,
-        vocabulary: config.vocab_size,
+        width: count("hidden_size", config.hidden_size).map_err(convert)?,
+        max_pieces: count("max_position_embeddings", config.max_pieces().map_err(convert)?)
+            .map_err(convert)?,
+        vocabulary: count("vocab_size", config.vocab_size).map_err(convert)?,
         lowercase: lowercases(&tokenizer).map_err(convert)?,
         layers: layers.to_vec(),
         files,
@@ -224,7 +237,12 @@ fn write_package(
     };
     let json = serde_json::to_vec_pretty(&manifest).map_err(|error| write(error.into()))?;
     write_file(&draft.join(MANIFEST_FILE), &json).map_err(write)?;
-    Ok(sha256(&json))
+    Ok(sha256_hex(&json))
+}
+
+/// A number of `config.json` as the manifest holds it.
+fn count(name: &str, value: usize) -> Result<u32, IrError> {
+    u32::try_from(value).map_err(|_| IrError::Unsupported(format!("{name} {value} of config.json")))
 }
 
 /// Writes and flushes to the disk: a package that is named must be whole after a power cut.

@@ -9,7 +9,6 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::IrError;
-use crate::digest::sha256;
 
 /// The encoder families whose forward pass can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +144,7 @@ impl Checkpoint {
 
     /// SHA-256 of the weights file.
     pub(crate) fn weights_sha256(&self) -> String {
-        sha256(&self.weights)
+        model::sha256_hex(&self.weights)
     }
 
     /// The tensors by name.
