@@ -1,1 +1,79 @@
-//! catalog
+//! The only SQL: projects, labels, jobs, models and deployments, behind one [`Catalog`].
+//!
+//! One schema and one set of statements for every engine; a [`Driver`] carries them to SQLite, either through the
+//! interface a component imports (feature `guest`) or directly (feature `native`). One file per resource. This crate
+//! knows nothing of S3 or of models, and of the wire only which answer each error is (`answer`): JSON columns are texts
+//! that callers write and read.
+//!
+//! **Statements** are written for SQLite and PostgreSQL at once: numbered placeholders `?1` (a PostgreSQL driver
+//! writes `$1`), `ON CONFLICT`, `RETURNING`, partial indexes, and the column types `TEXT`, `BIGINT`,
+//! `DOUBLE PRECISION` and `BLOB`. Times are microseconds UTC; the clock is the caller's.
+//!
+//! **Durability**: when a method that writes returns `Ok`, the write is on disk. Each method is one transaction unless
+//! its documentation says otherwise; a future that is dropped half-way leaves nothing behind.
+
+mod access_keys;
+mod answer;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod deployments;
+pub mod driver;
+mod encoders;
+mod error;
+mod extraction_jobs;
+mod jobs;
+mod labels;
+mod migrations;
+mod models;
+mod page;
+mod projects;
+mod settings;
+mod sweep;
+mod transaction;
+mod value;
+
+pub use access_keys::{AccessKey, Role};
+pub use deployments::{Deployment, ServedModel};
+pub use driver::{Connection, Driver};
+pub use encoders::Encoder;
+pub use error::{Error, Resource};
+pub use extraction_jobs::{ExtractionJob, ExtractionTask, NewExtractionJob, TaskResult};
+pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome};
+pub use labels::{
+    Category, CategoryCount, DocumentChange, DocumentFilter, DocumentRow, DocumentState, LabelSet,
+    LabelTotals, NewDocument,
+};
+pub use migrations::SCHEMA_VERSION;
+pub use models::{EvaluationDocument, Model, NewModel};
+pub use page::{Page, PageRequest};
+pub use projects::{Project, ProjectChange, Written};
+pub use sweep::{RETIRED_LABELS_KEPT, Swept};
+pub use value::{Row, Value};
+
+/// The catalog over one database. Cheap to clone when its driver is; every clone may be used at the same time.
+#[derive(Clone, Debug)]
+pub struct Catalog<D> {
+    driver: D,
+}
+
+impl<D: Driver> Catalog<D> {
+    /// A catalog whose schema is already in place: what a component uses, since the process that runs it migrated.
+    pub fn new(driver: D) -> Self {
+        Self { driver }
+    }
+
+    /// Brings the schema to [`SCHEMA_VERSION`] and returns the catalog. Safe when many processes start at once.
+    ///
+    /// # Errors
+    /// [`Error::SchemaTooNew`] when a newer release wrote this database; else the database's own failures.
+    pub async fn open(driver: D) -> Result<Self, Error> {
+        let catalog = Self::new(driver);
+        catalog.migrate().await?;
+        Ok(catalog)
+    }
+
+    /// The driver, for what only one engine can do.
+    pub fn driver(&self) -> &D {
+        &self.driver
+    }
+}

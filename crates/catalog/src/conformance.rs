@@ -1,0 +1,91 @@
+//! What every driver must do: one check per promise, each on a database of its own.
+//!
+//! A runner names a check, gives it a fresh [`Database`] and lets it panic when a promise is broken. The native driver
+//! runs them in this crate's tests, a component runs the same ones against its host.
+
+mod deployments;
+mod extraction_jobs;
+mod jobs;
+mod keys;
+mod labels;
+mod models;
+mod projects;
+mod support;
+mod transactions;
+
+use crate::{Catalog, Driver};
+
+/// A database that is empty when the check begins. Every [`Database::open`] gives another handle on the same one, as
+/// another process would have.
+#[allow(async_fn_in_trait, reason = "as for Driver")]
+pub trait Database {
+    /// The driver under test.
+    type Driver: Driver;
+
+    /// A handle that shares nothing with earlier ones but the data.
+    async fn driver(&self) -> Self::Driver;
+
+    /// A catalog on [`Database::driver`], migrated.
+    async fn open(&self) -> Catalog<Self::Driver> {
+        Catalog::open(self.driver().await).await.expect("the schema is brought up to date")
+    }
+}
+
+macro_rules! checks {
+    ($($module:ident :: $check:ident),* $(,)?) => {
+        /// Every check.
+        pub const CHECKS: &[&str] = &[$(concat!(stringify!($module), "::", stringify!($check))),*];
+
+        /// Runs one of [`CHECKS`].
+        ///
+        /// # Panics
+        /// When the driver breaks the check's promise, or there is no such check.
+        pub async fn run(check: &str, database: &impl Database) {
+            $(if check == concat!(stringify!($module), "::", stringify!($check)) {
+                return $module::$check(database).await;
+            })*
+            panic!("no check is called {check}");
+        }
+    };
+}
+
+checks!(
+    transactions::values_come_back_as_they_went,
+    transactions::a_dropped_transaction_leaves_nothing,
+    transactions::a_transaction_reads_one_state,
+    transactions::writers_exclude_each_other,
+    transactions::references_hold,
+    transactions::migrating_twice_is_safe,
+    transactions::a_newer_schema_is_refused,
+    projects::put_read_list,
+    projects::merge_patch,
+    projects::the_container_is_fixed,
+    projects::delete_removes_everything,
+    labels::import_shows_old_or_new,
+    labels::a_second_attempt_starts_over,
+    labels::documents_filter_and_page,
+    labels::counts_and_totals,
+    labels::edits_check_the_version,
+    labels::storage_events,
+    labels::snapshots_come_back,
+    labels::retired_labels_leave,
+    labels::abandoned_labels_leave,
+    jobs::one_exclusive_job_per_project,
+    jobs::payload_and_result_parts,
+    jobs::one_winner_per_lease,
+    jobs::expired_leases_are_taken_over,
+    jobs::projects_take_turns,
+    jobs::retry_and_next_due,
+    jobs::released_leases_are_due_at_once,
+    jobs::cancelling,
+    jobs::listing_and_expiry,
+    models::put_list_evaluate,
+    models::overwriting_keeps_deployed_bundles,
+    models::deployed_models_stay,
+    deployments::put_swap_delete,
+    deployments::served_model_in_one_look,
+    extraction_jobs::life_of_a_job,
+    extraction_jobs::cancelled_jobs_keep_their_tasks,
+    keys::access_keys,
+    keys::encoders_and_settings,
+);

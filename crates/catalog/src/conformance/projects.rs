@@ -1,0 +1,88 @@
+//! Projects.
+
+use super::Database;
+use super::support::{at, deployed, document, imported, project, started, trained, with_project};
+use crate::{DocumentFilter, Error, JobKind, PageRequest, ProjectChange, Resource, Written};
+
+pub(super) async fn put_read_list(database: &impl Database) {
+    let catalog = database.open().await;
+    for (name, second) in [("b", 1), ("a", 2), ("B", 3), ("a.b_c-1", 4)] {
+        let (made, written) = catalog.put_project(&project(name), at(second)).await.expect("create");
+        assert_eq!((made.created_at, made.modified_at, written), (at(second), at(second), Written::Created));
+        assert_eq!(database.open().await.project(name).await, Ok(made));
+    }
+    let missing = Error::NotFound { resource: Resource::Project, name: "A".to_owned() };
+    assert_eq!(catalog.project("A").await, Err(missing.clone()), "names are case-sensitive");
+    assert_eq!(catalog.current_labels("A").await, Err(missing));
+    let page = catalog.projects(PageRequest { limit: 2, offset: 1 }).await.expect("list");
+    let names: Vec<_> = page.items.iter().map(|project| project.name.as_str()).collect();
+    assert_eq!((names.as_slice(), page.total, page.has_more), (["a", "a.b_c-1"].as_slice(), 4, true));
+    let page = catalog.projects(PageRequest { limit: 2, offset: 2 }).await.expect("list");
+    assert_eq!((page.items.len(), page.has_more), (2, false));
+    let page = catalog.projects(PageRequest { limit: 2, offset: 9 }).await.expect("list");
+    assert_eq!((page.items.len(), page.total, page.has_more), (0, 4, false));
+    let found = catalog.projects_of_container("a-files").await.expect("list");
+    assert_eq!(found.iter().map(|project| project.name.as_str()).collect::<Vec<_>>(), ["a"]);
+}
+
+pub(super) async fn merge_patch(database: &impl Database) {
+    let catalog = database.open().await;
+    let full = ProjectChange {
+        multilingual: Some(true),
+        description: Some(Some("claims, né à 🙂".to_owned())),
+        confidence_threshold: Some(Some(0.25)),
+        ..project("P")
+    };
+    let (made, _) = catalog.put_project(&full, at(0)).await.expect("create");
+    assert_eq!((made.multilingual, made.confidence_threshold), (true, Some(0.25)));
+    let (same, written) = catalog.put_project(&project("P"), at(1)).await.expect("absent fields stay");
+    assert_eq!(written, Written::Updated);
+    assert_eq!(
+        (same.multilingual, same.description.as_deref(), same.confidence_threshold, same.created_at),
+        (true, Some("claims, né à 🙂"), Some(0.25), at(0))
+    );
+    let clear = ProjectChange {
+        language: "de".to_owned(),
+        description: Some(None),
+        confidence_threshold: Some(None),
+        ..project("P")
+    };
+    catalog.put_project(&clear, at(2)).await.expect("clear");
+    let cleared = catalog.project("P").await.expect("read");
+    assert_eq!((cleared.description, cleared.confidence_threshold), (None, None));
+    assert_eq!((cleared.language.as_str(), cleared.modified_at), ("de", at(2)));
+}
+
+pub(super) async fn the_container_is_fixed(database: &impl Database) {
+    let catalog = database.open().await;
+    with_project(&catalog, "P").await;
+    let moved = ProjectChange { container: "other".to_owned(), language: "de".to_owned(), ..project("P") };
+    let refused = catalog.put_project(&moved, at(1)).await.map(drop);
+    let expected = Error::ContainerFixed { project: "P".to_owned(), container: "P-files".to_owned() };
+    assert_eq!(refused, Err(expected));
+    assert_eq!(catalog.project("P").await.map(|project| project.language), Ok("en-us".to_owned()));
+}
+
+pub(super) async fn delete_removes_everything(database: &impl Database) {
+    let catalog = database.open().await;
+    for name in ["P", "Q"] {
+        with_project(&catalog, name).await;
+        imported(&catalog, &format!("import {name}"), name, &[document("a.txt", &[("X", 1)])]).await;
+        trained(&catalog, name, "m", &format!("model of {name}")).await;
+        deployed(&catalog, name, "production", "m").await;
+    }
+    let lease = started(&catalog, "delete", JobKind::DeleteProject, "P").await;
+    assert_eq!(catalog.delete_project(&lease, "P", at(9)).await, Ok(true));
+    assert_eq!(catalog.delete_project(&lease, "P", at(9)).await, Ok(false), "a second attempt finds it done");
+    assert!(matches!(catalog.project("P").await, Err(Error::NotFound { resource: Resource::Project, .. })));
+    assert_eq!(catalog.models("P", PageRequest::first(9)).await.map(|page| page.total), Ok(0));
+    assert_eq!(catalog.deployments("P", PageRequest::first(9)).await.map(|page| page.total), Ok(0));
+    assert_eq!(catalog.unused_bundles(9).await, Ok(vec!["model of P".to_owned()]));
+    assert!(catalog.served_model("Q", "production").await.is_ok());
+    super::support::succeed(&catalog, &lease).await;
+    // The name can be used again, and nothing of its past life shows.
+    with_project(&catalog, "P").await;
+    let labels = catalog.current_labels("P").await.expect("labels");
+    let documents = catalog.documents(&labels, &DocumentFilter::default(), PageRequest::first(9)).await;
+    assert_eq!(documents.map(|page| page.total), Ok(0));
+}
