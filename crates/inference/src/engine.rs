@@ -9,7 +9,7 @@ use model::{Emissions, Encoder, EncoderRef, Graph, GraphError, HEAD_FILE, Head, 
 use crate::cache::Cache;
 use crate::digest::{is_sha256, sha256_of};
 use crate::encoder::{OpenError, OpenVinoEncoder};
-use crate::package::{BIN_FILE, EncoderManifest, MANIFEST_FILE, XML_FILE};
+use crate::package::{BIN_FILE, EncoderManifest, EncoderPackage, MANIFEST_FILE, XML_FILE};
 use crate::settings::Settings;
 use crate::source::{BundleSource, SourceError};
 
@@ -65,6 +65,20 @@ impl Engine {
         }
         let model = self.models.get(name, || self.load(name))?;
         Ok(model)
+    }
+
+    /// Opens a packaged encoder for training, or gives the one that models are already served with: both share it.
+    ///
+    /// # Errors
+    /// [`GraphError`]: the package is damaged, or the machine can't open it.
+    pub fn install(&self, package: EncoderPackage) -> Result<Arc<OpenVinoEncoder>, GraphError> {
+        let digest = package.digest.clone();
+        self.encoders.get(&digest, || {
+            let bytes = fs::metadata(package.folder.join(BIN_FILE)).map_or(0, |metadata| metadata.len());
+            OpenVinoEncoder::compile(package, &self.settings)
+                .map(|encoder| (encoder, bytes))
+                .map_err(|error| GraphError::Failed(error.to_string()))
+        })
     }
 
     /// Forgets the model `name`, after its deletion. Who holds its graph keeps it.

@@ -4,6 +4,7 @@ mod access;
 mod bundles;
 mod check;
 mod demo;
+mod places;
 mod up;
 
 use anyhow::Result;

@@ -1,1 +1,17 @@
-//! worker
+//! Leases jobs and runs them.
+//!
+//! A worker keeps nothing between jobs: what it learns it writes to the catalog and to the object storage, and a job
+//! whose worker dies is leased again and starts over. Every step therefore bears repetition.
+
+mod documents;
+mod encoder;
+mod failure;
+mod jobs;
+mod run;
+
+pub use encoder::EncoderSource;
+pub use failure::Failure;
+pub use run::{Dispatch, Services, Worker, WorkerSettings};
+
+/// The catalog as workers open it.
+pub type Catalog = catalog::Catalog<catalog::driver::NativeSqlite>;

@@ -100,7 +100,7 @@ impl BackendExecutionContext for NamedModel {
             self.models.open(&self.name).and_then(|graph| graph.compute(&inputs))
         });
         let emissions = emissions.map_err(|error| failure(error.to_string()))?;
-        Ok(Some(vec![to_nn(emissions.into_tensor())]))
+        Ok(Some(vec![to_nn(emissions.to_tensor())]))
     }
 }
 
@@ -113,7 +113,7 @@ fn from_nn(named: NnNamedTensor) -> Result<NamedTensor, BackendError> {
     let ty = match tensor.ty {
         TensorType::I32 => model::TensorType::I32,
         TensorType::I64 => model::TensorType::I64,
-        TensorType::Fp32 => model::TensorType::F32,
+        TensorType::Fp32 => model::TensorType::Fp32,
         other => return Err(failure(format!("tensor {name:?} has type {other:?}, which no model takes"))),
     };
     Ok(NamedTensor { name, dims: tensor.dimensions, ty, data: tensor.data })
@@ -123,7 +123,7 @@ fn to_nn(named: NamedTensor) -> NnNamedTensor {
     let ty = match named.ty {
         model::TensorType::I32 => TensorType::I32,
         model::TensorType::I64 => TensorType::I64,
-        model::TensorType::F32 => TensorType::Fp32,
+        model::TensorType::Fp32 => TensorType::Fp32,
     };
     NnNamedTensor { name: named.name, tensor: Tensor::new(named.dims, ty, named.data) }
 }

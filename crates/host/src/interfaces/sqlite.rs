@@ -201,8 +201,10 @@ impl HostConnection for State {
             Ok(database) => database,
             Err(error) => return Ok(Err(error)),
         };
-        let opened = open(database).await;
-        opened.map(|lease| self.table.push(lease)).transpose().map_err(Into::into)
+        match open(database).await {
+            Ok(lease) => Ok(Ok(self.table.push(lease)?)),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn execute(
@@ -238,8 +240,8 @@ async fn open(database: Arc<SqliteDatabase>) -> Result<Lease, Error> {
 
 type Streamed = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
-impl HostConnectionWithStore for HasSelf<State> {
-    async fn open_async<T>(
+impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
+    async fn open_async(
         accessor: &Accessor<T, Self>,
         label: String,
     ) -> wasmtime::Result<Result<Resource<Lease>, Error>> {
@@ -253,7 +255,7 @@ impl HostConnectionWithStore for HasSelf<State> {
         }
     }
 
-    async fn execute_async<T>(
+    async fn execute_async(
         accessor: &Accessor<T, Self>,
         connection: Resource<Lease>,
         statement: String,
@@ -271,7 +273,7 @@ impl HostConnectionWithStore for HasSelf<State> {
         })
     }
 
-    async fn last_insert_rowid_async<T>(
+    async fn last_insert_rowid_async(
         accessor: &Accessor<T, Self>,
         connection: Resource<Lease>,
     ) -> wasmtime::Result<i64> {
@@ -279,7 +281,7 @@ impl HostConnectionWithStore for HasSelf<State> {
         Ok(session.with(|connection| Ok(connection.last_insert_rowid()))?)
     }
 
-    async fn changes_async<T>(
+    async fn changes_async(
         accessor: &Accessor<T, Self>,
         connection: Resource<Lease>,
     ) -> wasmtime::Result<u64> {

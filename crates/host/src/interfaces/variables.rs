@@ -6,8 +6,8 @@ use wasmtime::component::{Accessor, HasSelf};
 
 impl Host for State {}
 
-impl HostWithStore for HasSelf<State> {
-    async fn get<T>(
+impl<T: Send> HostWithStore<T> for HasSelf<State> {
+    async fn get(
         accessor: &Accessor<T, Self>,
         name: String,
     ) -> wasmtime::Result<Result<String, Error>> {

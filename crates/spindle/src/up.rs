@@ -1,0 +1,254 @@
+//! `spindle up`: everything on one machine. Composition only: each part lives in its own crate.
+
+use crate::access::{Access, S3Access, Secrets, write_private};
+use crate::bundles::{EngineModels, stored_bundles};
+use crate::places::Places;
+use anyhow::{Context, Result, bail};
+use blobs::{Blobs, BlobsSettings};
+use catalog::driver::NativeSqlite;
+use catalog::{Catalog, JobKind, Role};
+use clap::Args;
+use host::storage::{Credentials, Storage};
+use host::{Host, HostSettings, SqliteDatabase};
+use inference::{Engine, EngineLimits, Library, Precision, Settings};
+use jiff::Timestamp;
+use language_api::Limits;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use worker::{Dispatch, EncoderSource, Services, Worker, WorkerSettings};
+
+/// Bundles and encoders of the installation, beside the users' containers.
+const MODELS_CONTAINER: &str = "spindle-models";
+const REGION: &str = "us-east-1";
+/// Most memory of one component instance.
+const INSTANCE_BYTES_MAX: usize = 1 << 30;
+/// Models kept in memory, least recently used go first.
+const ENGINE_LIMITS: EngineLimits = EngineLimits { head_bytes: 1 << 30, encoder_bytes: 2 << 30 };
+const REQUEST_BODY_BYTES_MAX: u64 = 4 << 20;
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+/// Writes of other processes to this data folder are seen this late; our own ring a bell.
+const POLL: Duration = Duration::from_secs(5);
+/// Jobs run at once beside each other; trainings use all cores.
+const JOBS: usize = 4;
+
+/// Run everything on this machine: API, studio, object storage, worker
+#[derive(Args)]
+#[command(after_help = "Examples:\n  spindle up\n  spindle up --data /srv/spindle --listen 0.0.0.0:8080\n\nAddresses and keys are in <DATA>/access.json as soon as everything answers.")]
+pub(crate) struct UpArguments {
+    /// Folder of all data; made when absent
+    #[arg(long, env = "SPINDLE_DATA", default_value = "spindle-data")]
+    data: PathBuf,
+    /// Address of the API; port 0 picks a free one
+    #[arg(long, env = "SPINDLE_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Where the parts of a server are found.
+#[derive(Args, Clone)]
+pub(crate) struct ServerArguments {
+    /// Address of the embedded S3 server; port 0 picks a free one
+    #[arg(long, env = "SPINDLE_S3_LISTEN", default_value = "127.0.0.1:0")]
+    pub(crate) s3_listen: SocketAddr,
+    /// The Spin manifest; found beside the program when absent
+    #[arg(long, env = "SPINDLE_MANIFEST")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// OpenVINO's C library; found in the environment or in the project's build folder when absent
+    #[arg(long, env = "SPINDLE_OPENVINO_LIBRARY")]
+    pub(crate) openvino: Option<PathBuf>,
+    /// Folder of the encoder to train with; the project's default encoder when absent
+    #[arg(long, env = "SPINDLE_ENCODER")]
+    pub(crate) encoder: Option<PathBuf>,
+    /// Folder of compiled components, this user's alone; in the user's cache folder when absent
+    #[arg(long, env = "SPINDLE_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// A server that answers.
+pub(crate) struct Running {
+    pub(crate) access: Access,
+    pub(crate) blobs: Blobs,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    working: JoinHandle<()>,
+    access_file: PathBuf,
+    _lock: File,
+}
+
+impl Running {
+    /// Lets running requests end; a running job is given up and begins again at the next start.
+    pub(crate) async fn stop(self) -> Result<()> {
+        let _ = self.stop.send(true);
+        let _ = fs::remove_file(&self.access_file);
+        self.serving.await.context("the server did not end cleanly")?;
+        self.working.await.context("the worker did not end cleanly")
+    }
+}
+
+/// Runs until SIGTERM or Ctrl+C.
+pub(crate) async fn up(arguments: UpArguments) -> Result<()> {
+    let running = start(&arguments.data, arguments.listen, &arguments.server).await?;
+    let access = &running.access;
+    println!("API      {}\nstudio   {}/\nkey      {}", access.endpoint, access.endpoint, access.key);
+    println!("S3       {} (key id {}, region {})", access.s3.endpoint, access.s3.access_key_id, access.s3.region);
+    println!("details  {}", running.access_file.display());
+    until_stopped().await;
+    running.stop().await
+}
+
+/// Resolves at SIGTERM or Ctrl+C.
+pub(crate) async fn until_stopped() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        };
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Starts everything; what can't run is refused before anything listens.
+pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArguments) -> Result<Running> {
+    let lock = lock(data)?;
+    let access_file = data.join("access.json");
+    // A file of an earlier run would promise what does not answer yet.
+    let _ = fs::remove_file(&access_file);
+    let places = Places::find(arguments)?;
+    let library = Library::load(arguments.openvino.as_deref())?;
+    tracing::info!(version = library.version(), path = %library.path().display(), "OpenVINO loaded");
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; choose another address with --listen, port 0 picks a free one")
+    })?;
+    let endpoint = format!("http://{}", reachable(listener.local_addr()?));
+    let secrets = Secrets::load_or_make(data)?;
+
+    let bell = Arc::new(Notify::new());
+    let database = data.join("spindle.sqlite");
+    let catalog = open_catalog(&database, &secrets).await?;
+    let s3 = start_storage(data, arguments.s3_listen, &secrets).await?;
+    let blobs = Blobs::new(&BlobsSettings {
+        endpoint: Some(s3.endpoint.clone()),
+        region: s3.region.clone(),
+        access_key_id: s3.access_key_id.clone(),
+        secret_access_key: s3.secret_access_key.clone(),
+        ..BlobsSettings::default()
+    });
+    blobs.create_container_if_absent(MODELS_CONTAINER).await?;
+    let bundles = stored_bundles(blobs.clone(), MODELS_CONTAINER, data.join("cache"));
+    let engine = Arc::new(Engine::new(bundles, inference_settings(arguments), ENGINE_LIMITS));
+
+    let host = Host::load(&HostSettings {
+        manifest: places.manifest,
+        compile_cache: places.compile_cache,
+        databases: BTreeMap::from([(
+            "default".to_owned(),
+            Arc::new(SqliteDatabase::new(&database, "jobs", Arc::clone(&bell))),
+        )]),
+        variables: BTreeMap::from([
+            ("internal_secret".to_owned(), secrets.internal_secret.clone()),
+            ("events_secret".to_owned(), secrets.events_secret.clone()),
+        ]),
+        models: Arc::new(EngineModels(Arc::clone(&engine))),
+        instance_bytes_max: INSTANCE_BYTES_MAX,
+        request_body_bytes_max: REQUEST_BODY_BYTES_MAX,
+        request_time_max: REQUEST_TIME_MAX,
+    })?;
+    let host = Arc::new(host);
+    let worker = Worker::new(
+        Services {
+            catalog,
+            blobs: blobs.clone(),
+            engine,
+            encoder: EncoderSource::new(places.encoder, data.join("cache/encoders")),
+            models_container: MODELS_CONTAINER.to_owned(),
+            limits: Limits::default(),
+            threads: inference_settings(arguments).threads(),
+            dispatch: Dispatch {
+                endpoint: endpoint.clone(),
+                internal_secret: secrets.internal_secret.clone(),
+                http: reqwest::Client::new(),
+            },
+        },
+        WorkerSettings {
+            owner: format!("up-{}", uuid::Uuid::new_v4()),
+            kinds: JobKind::ALL.to_vec(),
+            parallel: JOBS,
+            poll: POLL,
+        },
+        bell,
+    );
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(Arc::clone(&host).serve(listener, turned(stopped.clone())));
+    let working = tokio::spawn(worker.run(stopped));
+    host.set_ready();
+    let access = Access { endpoint, key: secrets.key, s3, pid: std::process::id() };
+    write_private(&access_file, &serde_json::to_vec_pretty(&access)?)?;
+    Ok(Running { access, blobs, stop, serving, working, access_file, _lock: lock })
+}
+
+fn inference_settings(arguments: &ServerArguments) -> Settings {
+    Settings { library: arguments.openvino.clone(), precision: Precision::Auto, ..Settings::default() }
+}
+
+/// Makes the data folder and keeps other servers out of it.
+fn lock(data: &Path) -> Result<File> {
+    fs::create_dir_all(data).with_context(|| {
+        format!("cannot make the data folder {}; choose another with --data", data.display())
+    })?;
+    let path = data.join("lock");
+    let file = File::create(&path)
+        .with_context(|| format!("cannot write to the data folder {}; choose another with --data", data.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("another spindle uses the data folder {}; stop it, or choose another with --data", data.display())
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error).context(format!("cannot lock {}", path.display())),
+    }
+}
+
+async fn open_catalog(database: &Path, secrets: &Secrets) -> Result<Catalog<NativeSqlite>> {
+    let catalog = Catalog::open(NativeSqlite::open(database)?).await?;
+    // The lock on the data folder proves that no other worker is alive: jobs of a killed run begin again at once.
+    catalog.release_leases(Timestamp::now()).await?;
+    if catalog.verify_access_key(&secrets.key).await?.is_none() {
+        let name = format!("first key of {}", Timestamp::now());
+        catalog.add_access_key(&secrets.key, &name, Role::Owner, Timestamp::now()).await?;
+    }
+    Ok(catalog)
+}
+
+async fn start_storage(data: &Path, listen: SocketAddr, secrets: &Secrets) -> Result<S3Access> {
+    let credentials = Credentials {
+        access_key_id: secrets.s3_access_key_id.clone(),
+        secret_access_key: secrets.s3_secret_access_key.clone(),
+    };
+    let storage = Storage::start(&data.join("s3"), listen, &credentials).await?;
+    Ok(S3Access {
+        endpoint: format!("http://{}", reachable(storage.address)),
+        access_key_id: credentials.access_key_id,
+        secret_access_key: credentials.secret_access_key,
+        region: REGION.to_owned(),
+    })
+}
+
+/// An address a client on this machine can use.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}
+
+async fn turned(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which ends the server as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

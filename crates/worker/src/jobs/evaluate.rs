@@ -1,0 +1,62 @@
+//! Evaluation: the test documents through the serving code, scored as the contract says (contract: evaluation).
+
+use crate::failure::Failure;
+use catalog::EvaluationDocument;
+use language_api::evaluation::{EntityEvaluation, EvaluatedDocument, EvaluationSummary};
+use language_api::{ErrorKind, EvaluationOptions, ProjectKind};
+use model::{Graph, ServingModel};
+use ner::{ConfusionMatrix, Entity, LabeledDocument, Scores};
+
+/// Documents predicted in one call of the graph.
+const BATCH: usize = 16;
+
+/// What an evaluation leaves behind.
+pub(crate) struct Evaluation {
+    pub(crate) summary: EvaluationSummary,
+    pub(crate) documents: Vec<EvaluationDocument>,
+}
+
+/// Predicts and scores `documents`. `step` hears the fraction done and may stop.
+pub(crate) fn evaluate(
+    serving: &ServingModel,
+    graph: &dyn Graph,
+    documents: &[LabeledDocument],
+    language: &str,
+    options: EvaluationOptions,
+    mut step: impl FnMut(f32) -> Result<(), Failure>,
+) -> Result<Evaluation, Failure> {
+    let mut predicted: Vec<Vec<Entity>> = Vec::with_capacity(documents.len());
+    for batch in documents.chunks(BATCH) {
+        predicted.extend(predict(serving, graph, batch)?);
+        #[expect(clippy::cast_precision_loss, reason = "a fraction for people")]
+        step(predicted.len() as f32 / documents.len() as f32)?;
+    }
+    let scores = Scores::of(
+        documents.iter().zip(&predicted).map(|(document, found)| (document.regions.as_slice(), found.as_slice())),
+    );
+    let matrix = ConfusionMatrix::of(documents.iter().zip(&predicted).map(|(document, found)| {
+        (document.document.text.as_str(), document.regions.as_slice(), found.as_slice())
+    }));
+    let results = documents.iter().zip(&predicted).map(|(document, found)| document_result(document, found, language));
+    Ok(Evaluation {
+        summary: EvaluationSummary {
+            project_kind: ProjectKind::CustomEntityRecognition,
+            custom_entity_recognition_evaluation: EntityEvaluation::new(&scores, &matrix),
+            evaluation_options: options,
+        },
+        documents: results.collect::<Result<_, _>>()?,
+    })
+}
+
+fn predict(serving: &ServingModel, graph: &dyn Graph, batch: &[LabeledDocument]) -> Result<Vec<Vec<Entity>>, Failure> {
+    let failed = |error: String| Failure::refused(ErrorKind::Internal, format!("prediction failed: {error}"));
+    let texts: Vec<&str> = batch.iter().map(|document| document.document.text.as_str()).collect();
+    let prepared = serving.prepare(&texts).map_err(|error| failed(error.to_string()))?;
+    let emissions = graph.compute(&prepared.inputs).map_err(|error| failed(error.to_string()))?;
+    serving.decode(&prepared, &emissions).map_err(|error| failed(error.to_string()))
+}
+
+fn document_result(document: &LabeledDocument, found: &[Entity], language: &str) -> Result<EvaluationDocument, Failure> {
+    let result = serde_json::to_string(&EvaluatedDocument::new(document, found, language))?;
+    Ok(EvaluationDocument { location: document.document.location.clone(), result })
+}

@@ -1,0 +1,31 @@
+//! What each kind of job does.
+
+mod deploy;
+mod evaluate;
+mod extract;
+mod import;
+mod progress;
+mod project;
+mod train;
+
+use crate::failure::Failure;
+use crate::run::Run;
+use catalog::{JobKind, Outcome};
+
+/// Runs the job. `None` when the code has already written how it ended.
+pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
+    match run.job.kind {
+        JobKind::Import => import::import(run).await.map(Some),
+        JobKind::Train => train::train(run).await.map(Some),
+        JobKind::Deploy => deploy::deploy(run).await.map(Some),
+        JobKind::Swap => deploy::swap(run).await.map(Some),
+        JobKind::DeleteDeployment => deploy::delete(run).await.map(Some),
+        JobKind::LoadSnapshot => project::load_snapshot(run).await.map(Some),
+        JobKind::DeleteProject => project::delete(run).await.map(Some),
+        JobKind::Extract => extract::extract(run).await.map(|()| None),
+        JobKind::Export => {
+            let message = "this version of the server does not export projects";
+            Err(Failure::refused(language_api::ErrorKind::NotFound, message))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A training's progress as the contract shows it (contract: authoring 10.2).
+
+use crate::run::Run;
+use authoring::payloads::TrainPayload;
+use jiff::{SignedDuration, Timestamp};
+use language_api::training::{PhaseState, TrainingResult};
+use language_api::{JobStatus, ModelLabel, SevenDigits, WholeSeconds};
+
+/// Writes a training's two phases into the job's row as they go.
+pub(crate) struct TrainingProgress<'a> {
+    run: &'a Run,
+    state: TrainingResult,
+    begun: Timestamp,
+}
+
+impl<'a> TrainingProgress<'a> {
+    pub(crate) fn begin(run: &'a Run, payload: &TrainPayload, label: ModelLabel) -> Self {
+        let begun = Timestamp::now();
+        let phase = |start, status| PhaseState { percent_complete: 0, start_date_time: start, end_date_time: None, status };
+        let state = TrainingResult {
+            model_label: label,
+            training_config_version: payload.training_config_version.clone(),
+            training_status: phase(Some(SevenDigits(begun)), JobStatus::Running),
+            evaluation_status: Some(phase(None, JobStatus::NotStarted)),
+            estimated_end_date_time: None,
+        };
+        let progress = Self { run, state, begun };
+        progress.write();
+        progress
+    }
+
+    /// `fraction` of the training is done.
+    pub(crate) fn training(&mut self, fraction: f32) {
+        let percent = percent(fraction);
+        if percent == self.state.training_status.percent_complete {
+            return;
+        }
+        self.state.training_status.percent_complete = percent;
+        let elapsed = Timestamp::now().duration_since(self.begun).as_secs_f64();
+        let rest = elapsed * f64::from(1.0 - fraction) / f64::from(fraction.max(0.01));
+        let end = Timestamp::now().checked_add(SignedDuration::from_secs_f64(rest.min(1e7))).ok();
+        self.state.estimated_end_date_time = end.map(WholeSeconds);
+        self.write();
+    }
+
+    /// Training is over, evaluation begins.
+    pub(crate) fn trained(&mut self) {
+        let now = SevenDigits(Timestamp::now());
+        end(&mut self.state.training_status, now);
+        if let Some(evaluation) = &mut self.state.evaluation_status {
+            evaluation.start_date_time = Some(now);
+            evaluation.status = JobStatus::Running;
+        }
+        self.state.estimated_end_date_time = None;
+        self.write();
+    }
+
+    /// `fraction` of the evaluation is done.
+    pub(crate) fn evaluation(&mut self, fraction: f32) {
+        if let Some(evaluation) = &mut self.state.evaluation_status {
+            evaluation.percent_complete = percent(fraction);
+        }
+        self.write();
+    }
+
+    /// Both are over.
+    pub(crate) fn evaluated(&mut self) {
+        if let Some(evaluation) = &mut self.state.evaluation_status {
+            end(evaluation, SevenDigits(Timestamp::now()));
+        }
+        self.write();
+    }
+
+    fn write(&self) {
+        match serde_json::to_string(&self.state) {
+            Ok(json) => self.run.set_progress(json),
+            Err(error) => tracing::error!(%error, "progress can't be written"),
+        }
+    }
+}
+
+fn end(phase: &mut PhaseState, now: SevenDigits) {
+    phase.percent_complete = 100;
+    phase.end_date_time = Some(now);
+    phase.status = JobStatus::Succeeded;
+}
+
+/// A running phase shows 99 at most.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=99 first")]
+fn percent(fraction: f32) -> u8 {
+    (fraction * 100.0).clamp(0.0, 99.0) as u8
+}

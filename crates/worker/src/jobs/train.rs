@@ -1,0 +1,268 @@
+//! Training: documents and labels in, an immutable bundle and its evaluation out.
+
+use crate::documents::{self, Unreadable};
+use crate::encoder::InstalledEncoder;
+use crate::failure::Failure;
+use crate::jobs::evaluate::{Evaluation, evaluate};
+use crate::jobs::progress::TrainingProgress;
+use crate::run::Run;
+use authoring::payloads::TrainPayload;
+use catalog::{DocumentRow, DocumentState, LabelSet, NewModel, Outcome, Project};
+use jiff::Timestamp;
+use language_api::ids::model_id;
+use language_api::project_file::{DocumentEntry, RegionEntry};
+use language_api::{ErrorKind, EvaluationOptions, JobWarning, ModelLabel};
+use model::{Bundle, MANIFEST_FILE, ServingModel};
+use ner::split::{SplitDocument, split};
+use ner::{Dataset, EntityCategory, LabeledDocument};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use training::{RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
+use uuid::Uuid;
+
+/// Seed of the split and of every random choice; recorded in the bundle.
+const SEED: u64 = 1;
+/// Documents read from the catalog at a time.
+const CHUNK: u32 = 1_000;
+
+/// Runs a training job.
+pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
+    let begun = Timestamp::now();
+    let services = &run.services;
+    let payload: TrainPayload = serde_json::from_slice(&services.catalog.payload(&run.job.id).await?)?;
+    let label = ModelLabel::new(&payload.model_label)
+        .map_err(|error| Failure::refused(ErrorKind::Internal, error.to_string()))?;
+    let mut progress = TrainingProgress::begin(run, &payload, label.clone());
+    let project = services.catalog.project(&run.job.project).await?;
+    let snapshot = services.catalog.take_snapshot(&run.lease, &project.name).await?;
+    let mut warnings = vec![];
+    let documents = labeled_documents(run, &project, &snapshot, &mut warnings).await?;
+    let categories = categories(run, &snapshot).await?;
+    let (learn, test) = divide(documents, payload.evaluation_options, &mut warnings);
+
+    let id = model_id(&label, Timestamp::now(), Uuid::new_v4());
+    let encoder = services.encoder.open(&services.engine).await?;
+    let request = Request { project: &project, payload: &payload, id: &id, learn: &learn, categories };
+    let bundle = learn_bundle(run, request, encoder.as_deref(), &mut progress)?;
+    progress.trained();
+    if let (Some(encoder), Some(_)) = (&encoder, &bundle.manifest.encoder) {
+        encoder.publish(&services.blobs, &services.models_container, &services.catalog).await?;
+    }
+    store(run, &bundle).await?;
+    let evaluation = score(run, &project, &bundle, encoder.as_deref(), &test, &payload, &mut progress)?;
+    progress.evaluated();
+    let model = new_model(&project, &payload, &bundle, snapshot, evaluation, begun)?;
+    services.catalog.put_model(&run.lease, &model).await?;
+    Ok(Outcome { warnings: serde_json::to_string(&warnings)?, ..Outcome::succeeded() })
+}
+
+/// The labelled documents with their texts; what can't be used is warned about by name.
+async fn labeled_documents(
+    run: &Run,
+    project: &Project,
+    snapshot: &LabelSet,
+    warnings: &mut Vec<JobWarning>,
+) -> Result<Vec<LabeledDocument>, Failure> {
+    let catalog = &run.services.catalog;
+    let mut documents = vec![];
+    let mut after: Option<String> = None;
+    loop {
+        run.stop.check()?;
+        let rows = catalog.documents_after(snapshot, after.as_deref(), CHUNK).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.location.clone());
+        for row in rows {
+            let Some(regions) = row.regions.clone() else { continue };
+            match read_labeled(run, project, &row, &regions).await? {
+                Ok(document) => documents.push(document),
+                Err(message) => warnings.push(JobWarning { code: "DocumentLeftOut".to_owned(), message }),
+            }
+        }
+    }
+    let least = run.services.limits.labeled_documents_to_train_min as usize;
+    if documents.len() < least {
+        let message = format!(
+            "training needs at least {least} labelled documents whose text can be read, there are {}; {} were left out",
+            documents.len(),
+            warnings.len()
+        );
+        return Err(Failure::refused(ErrorKind::Field, message));
+    }
+    Ok(documents)
+}
+
+async fn read_labeled(
+    run: &Run,
+    project: &Project,
+    row: &DocumentRow,
+    regions: &str,
+) -> Result<Result<LabeledDocument, String>, Failure> {
+    let services = &run.services;
+    let location = &row.location;
+    let limits = &services.limits;
+    if row.state == DocumentState::Missing {
+        return Ok(Err(format!("document {location:?} is missing from the container")));
+    }
+    let read = documents::read(&services.blobs, &project.container, location, limits.document_characters_max).await?;
+    let text = match read {
+        Ok(text) => text.text,
+        Err(Unreadable::Missing) => return Ok(Err(format!("document {location:?} is missing from the container"))),
+        Err(Unreadable::Refused(message)) => return Ok(Err(message)),
+    };
+    let entities: Vec<RegionEntry> = serde_json::from_str(regions)?;
+    let entry =
+        DocumentEntry { location: location.clone(), language: row.language.clone(), dataset: row.dataset, entities };
+    Ok(label_formats::resolve_document(&entry, 0, &text, limits).map_err(|problems| {
+        let first = problems.first().map_or("", |problem| problem.message.as_str());
+        format!("the labels of document {location:?} no longer fit its text: {first}")
+    }))
+}
+
+async fn categories(run: &Run, snapshot: &LabelSet) -> Result<Vec<EntityCategory>, Failure> {
+    let categories = run.services.catalog.categories(snapshot).await?;
+    let named = categories.iter().map(|category| EntityCategory::new(&category.name));
+    named.collect::<Result<_, _>>().map_err(|error| Failure::refused(ErrorKind::Internal, error.to_string()))
+}
+
+/// Divides as the contract says (authoring 10.1): documents put into Test are test documents in either mode.
+fn divide(
+    documents: Vec<LabeledDocument>,
+    options: EvaluationOptions,
+    warnings: &mut Vec<JobWarning>,
+) -> (Vec<LabeledDocument>, Vec<LabeledDocument>) {
+    let (mut test, mut learn): (Vec<_>, Vec<_>) =
+        documents.into_iter().partition(|document| document.dataset == Some(Dataset::Test));
+    if let EvaluationOptions::Percentage { testing_split_percentage, .. } = options {
+        if !test.is_empty() {
+            let message = format!("{} documents assigned to Test are scored on in addition to the split", test.len());
+            warnings.push(JobWarning { code: "TestDocumentsAdded".to_owned(), message });
+        }
+        let views: Vec<SplitDocument<'_>> = learn.iter().map(split_view).collect();
+        let sets = split(&views, testing_split_percentage, SEED);
+        let mut sets = sets.into_iter();
+        let (more, rest) = learn.into_iter().partition(|_| sets.next() == Some(Dataset::Test));
+        learn = rest;
+        test.extend::<Vec<_>>(more);
+    }
+    if test.is_empty() {
+        let message = "no document is in the test set: the model is not scored".to_owned();
+        warnings.push(JobWarning { code: "NoTestDocuments".to_owned(), message });
+    }
+    (learn, test)
+}
+
+fn split_view(document: &LabeledDocument) -> SplitDocument<'_> {
+    let categories: BTreeSet<&EntityCategory> = document.labels().map(|label| &label.category).collect();
+    SplitDocument { location: &document.document.location, categories }
+}
+
+struct Request<'a> {
+    project: &'a Project,
+    payload: &'a TrainPayload,
+    id: &'a str,
+    learn: &'a [LabeledDocument],
+    categories: Vec<EntityCategory>,
+}
+
+fn learn_bundle(
+    run: &Run,
+    request: Request<'_>,
+    encoder: Option<&InstalledEncoder>,
+    progress: &mut TrainingProgress<'_>,
+) -> Result<Bundle, Failure> {
+    let recipe = match request.payload.training_config_version.as_str() {
+        "lexical" => RecipeChoice::Lexical,
+        "contextual" => RecipeChoice::Contextual,
+        _ => RecipeChoice::Auto,
+    };
+    let encoder = encoder.map(|installed| TrainingEncoder {
+        encoder: &*installed.encoder,
+        reference: installed.reference.clone(),
+        tokenizer_json: &installed.tokenizer_json,
+    });
+    let request = TrainRequest {
+        corpus: request.learn,
+        recipe,
+        language: request.project.language.clone(),
+        categories: request.categories,
+        seed: SEED,
+        threads: run.services.threads,
+        model_id: request.id.to_owned(),
+        code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        encoder,
+    };
+    let mut watch = |step: training::Progress| {
+        if step.stage != Stage::Assemble {
+            progress.training(step.fraction);
+        }
+        if run.stop.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    training::train(request, &mut watch).map_err(|error| match error {
+        TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
+        TrainError::Encoder(_) | TrainError::Threads { .. } => Failure::Transient(error.to_string()),
+        TrainError::TooLittle { .. } => Failure::refused(ErrorKind::Field, error.to_string()),
+        TrainError::EncoderMissing | TrainError::EncoderMismatch { .. } => {
+            Failure::refused(ErrorKind::Unavailable, error.to_string())
+        }
+        other => Failure::refused(ErrorKind::Internal, other.to_string()),
+    })
+}
+
+/// Puts the bundle where hosts find it; the manifest last, so that a bundle with a manifest is whole.
+async fn store(run: &Run, bundle: &Bundle) -> Result<(), Failure> {
+    let services = &run.services;
+    let folder = format!("models/{}", bundle.manifest.model_id);
+    for (name, bytes) in &bundle.files {
+        services.blobs.put(&services.models_container, &format!("{folder}/{name}"), bytes.clone()).await?;
+    }
+    let manifest = bundle.manifest.to_json();
+    services.blobs.put(&services.models_container, &format!("{folder}/{MANIFEST_FILE}"), manifest).await?;
+    Ok(())
+}
+
+/// Scores the stored bundle as it will serve: opened by name, through the engine.
+fn score(
+    run: &Run,
+    project: &Project,
+    bundle: &Bundle,
+    encoder: Option<&InstalledEncoder>,
+    test: &[LabeledDocument],
+    payload: &TrainPayload,
+    progress: &mut TrainingProgress<'_>,
+) -> Result<Evaluation, Failure> {
+    let id = &bundle.manifest.model_id;
+    let failed = |error: String| Failure::refused(ErrorKind::Internal, format!("model {id} can't be evaluated: {error}"));
+    let tokenizer = encoder.filter(|_| bundle.manifest.encoder.is_some()).map(|encoder| encoder.tokenizer_json.as_slice());
+    let serving = ServingModel::new(bundle.manifest.clone(), tokenizer).map_err(|error| failed(error.to_string()))?;
+    let graph = run.services.engine.open(id).map_err(|error| failed(error.to_string()))?;
+    evaluate(&serving, &*graph, test, &project.language, payload.evaluation_options, |fraction| {
+        progress.evaluation(fraction);
+        run.stop.check()
+    })
+}
+
+fn new_model(
+    project: &Project,
+    payload: &TrainPayload,
+    bundle: &Bundle,
+    snapshot: LabelSet,
+    evaluation: Evaluation,
+    begun: Timestamp,
+) -> Result<NewModel, Failure> {
+    let now = Timestamp::now();
+    let manifest = String::from_utf8(bundle.manifest.to_json())
+        .map_err(|error| Failure::refused(ErrorKind::Internal, error.to_string()))?;
+    Ok(NewModel {
+        project: project.name.clone(),
+        label: payload.model_label.clone(),
+        model_id: bundle.manifest.model_id.clone(),
+        recipe: serde_json::to_string(&bundle.manifest.recipe)?,
+        training_config_version: payload.training_config_version.clone(),
+        manifest,
+        snapshot: Some(snapshot),
+        evaluation_summary: Some(serde_json::to_string(&evaluation.summary)?),
+        evaluation_documents: evaluation.documents,
+        trained_at: now,
+        training_seconds: u64::try_from(now.duration_since(begun).as_secs()).unwrap_or(0).max(1),
+    })
+}

@@ -1,0 +1,255 @@
+//! The loop: wait for a job, lease it, run it, say how it ended.
+
+use crate::encoder::EncoderSource;
+use crate::failure::Failure;
+use crate::{Catalog, jobs};
+use blobs::Blobs;
+use catalog::{Job, JobKind, Lease, Outcome};
+use inference::Engine;
+use jiff::{SignedDuration, Timestamp};
+use language_api::Limits;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, watch};
+
+/// How long a lease lasts without a heartbeat.
+const LEASE: Duration = Duration::from_secs(20);
+/// How often progress is written and cancellation noticed.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// Attempts before a transient fault counts as final.
+const ATTEMPTS_MAX: u64 = 5;
+
+/// What jobs work with.
+pub struct Services {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// Documents and bundles.
+    pub blobs: Blobs,
+    /// Models by name, for evaluation.
+    pub engine: Arc<Engine>,
+    /// The encoder to train over.
+    pub encoder: EncoderSource,
+    /// Container of bundles and encoders.
+    pub models_container: String,
+    /// The contract's limits.
+    pub limits: Limits,
+    /// Threads a training may use.
+    pub threads: usize,
+    /// Where extraction jobs are executed.
+    pub dispatch: Dispatch,
+}
+
+/// The installation's own HTTP endpoint, which runs extraction jobs.
+#[derive(Clone)]
+pub struct Dispatch {
+    /// Scheme, host and port.
+    pub endpoint: String,
+    /// Proves that the call is ours.
+    pub internal_secret: String,
+    /// The client.
+    pub http: reqwest::Client,
+}
+
+/// How a worker behaves.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// Name of this worker, unique among all.
+    pub owner: String,
+    /// Jobs it takes.
+    pub kinds: Vec<JobKind>,
+    /// Jobs it runs at once.
+    pub parallel: usize,
+    /// How often it looks for jobs that nobody rang for.
+    pub poll: Duration,
+}
+
+/// A worker; see [`Worker::run`].
+pub struct Worker {
+    services: Arc<Services>,
+    settings: WorkerSettings,
+    bell: Arc<Notify>,
+}
+
+/// One job in this worker's hands.
+pub(crate) struct Run {
+    pub(crate) services: Arc<Services>,
+    pub(crate) job: Job,
+    pub(crate) lease: Lease,
+    pub(crate) stop: Arc<StopSigns>,
+    progress: Mutex<Option<String>>,
+}
+
+/// Why a running job shall end early.
+#[derive(Default)]
+pub(crate) struct StopSigns {
+    cancelled: AtomicBool,
+    lost: AtomicBool,
+}
+
+impl StopSigns {
+    /// Fails when the job shall stop.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(Failure::LeaseLost);
+        }
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Failure::Cancelled);
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// What the next heartbeat writes into the job's row.
+    pub(crate) fn set_progress(&self, json: String) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(json);
+    }
+
+    async fn beat(&self) -> Result<(), Failure> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let now = Timestamp::now();
+        let catalog = &self.services.catalog;
+        let heartbeat = match progress {
+            Some(json) => catalog.progress(&self.lease, &json, now, LEASE).await?,
+            None => catalog.heartbeat(&self.lease, now, LEASE).await?,
+        };
+        if heartbeat.cancel_requested {
+            self.stop.cancelled.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// A worker. `bell` wakes it when there may be a new job.
+    pub fn new(services: Services, settings: WorkerSettings, bell: Arc<Notify>) -> Self {
+        Self { services: Arc::new(services), settings, bell }
+    }
+
+    /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let slots = Arc::new(Semaphore::new(self.settings.parallel));
+        while !*stop.borrow() {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            match self.lease().await {
+                Some(run) => {
+                    let bell = Arc::clone(&self.bell);
+                    tokio::spawn(async move {
+                        execute(run).await;
+                        drop(slot);
+                        // A job that ended may have kept another of its project waiting.
+                        bell.notify_one();
+                    });
+                }
+                None => {
+                    drop(slot);
+                    let wait = self.wait().await;
+                    tokio::select! {
+                        () = self.bell.notified() => {}
+                        () = tokio::time::sleep(wait) => {}
+                        _ = stop.changed() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn lease(&self) -> Option<Run> {
+        let catalog = &self.services.catalog;
+        match catalog.lease(&self.settings.owner, &self.settings.kinds, Timestamp::now(), LEASE).await {
+            Ok(job) => job.and_then(|job| {
+                let lease = job.lease()?;
+                let services = Arc::clone(&self.services);
+                Some(Run { services, job, lease, stop: Arc::default(), progress: Mutex::default() })
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "could not look for jobs");
+                None
+            }
+        }
+    }
+
+    /// Until the next job that waits for its time, and at most until the next look around.
+    async fn wait(&self) -> Duration {
+        let due = self.services.catalog.next_due(&self.settings.kinds).await.ok().flatten();
+        let until = due.map(|due| due.duration_since(Timestamp::now()));
+        let until = until.and_then(|until| Duration::try_from(until).ok());
+        until.map_or(self.settings.poll, |until| until.max(Duration::from_millis(10)).min(self.settings.poll))
+    }
+}
+
+/// Runs a job with its heartbeat and writes how it ended.
+async fn execute(run: Run) {
+    let run = Arc::new(run);
+    let beating = tokio::spawn(keep_alive(Arc::clone(&run)));
+    let (job, kind) = (run.job.id.clone(), run.job.kind);
+    tracing::info!(%job, %kind, project = run.job.project, attempt = run.job.attempt, "job begins");
+    let worker = Arc::clone(&run);
+    // Jobs compute for minutes and their futures need not be Send: each gets a thread of its own.
+    let handle = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || handle.block_on(jobs::run(&worker))).await;
+    beating.abort();
+    let done = done.unwrap_or_else(|error| {
+        tracing::error!(%job, %error, "job panicked");
+        Err(Failure::refused(language_api::ErrorKind::Internal, "the job failed by a defect of this server; its log says where"))
+    });
+    match conclude(&run, done).await {
+        Ok(()) | Err(catalog::Error::LeaseLost { .. }) => {}
+        Err(error) => tracing::error!(%job, %error, "could not write how the job ended; it will be run again"),
+    }
+}
+
+async fn keep_alive(run: Arc<Run>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        match run.beat().await {
+            Ok(()) => {}
+            Err(Failure::LeaseLost) => {
+                run.stop.lost.store(true, Ordering::Relaxed);
+                return;
+            }
+            Err(error) => tracing::warn!(job = run.job.id, %error, "heartbeat failed"),
+        }
+    }
+}
+
+async fn conclude(run: &Run, done: Result<Option<Outcome>, Failure>) -> Result<(), catalog::Error> {
+    let catalog = &run.services.catalog;
+    let now = Timestamp::now();
+    let job = &run.job.id;
+    let progress = run.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let (Some(json), false) = (progress, matches!(done, Err(Failure::LeaseLost))) {
+        catalog.progress(&run.lease, &json, now, LEASE).await?;
+    }
+    match done {
+        Ok(Some(outcome)) => {
+            tracing::info!(%job, "job succeeded");
+            catalog.finish(&run.lease, &outcome, now).await
+        }
+        // The code that ran it has written how it ended, in the same transaction as its result.
+        Ok(None) => Ok(()),
+        Err(Failure::LeaseLost) => Ok(()),
+        Err(Failure::Cancelled) => catalog.finish(&run.lease, &Outcome::cancelled(), now).await,
+        Err(Failure::Transient(reason)) if run.job.attempt < ATTEMPTS_MAX => {
+            let pause = SignedDuration::from_millis(250 << run.job.attempt.min(6));
+            tracing::warn!(%job, reason, "job will be tried again");
+            catalog.retry_later(&run.lease, now.saturating_add(pause).unwrap_or(now), now).await
+        }
+        Err(Failure::Transient(reason)) => {
+            let error = language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason).body();
+            fail(run, &[error], now).await
+        }
+        Err(Failure::Refused(errors)) => fail(run, &errors, now).await,
+    }
+}
+
+async fn fail(
+    run: &Run,
+    errors: &[language_api::error::ErrorBody],
+    now: Timestamp,
+) -> Result<(), catalog::Error> {
+    tracing::warn!(job = run.job.id, errors = errors.len(), "job failed");
+    let errors = serde_json::to_string(errors).unwrap_or_else(|_| "[]".to_owned());
+    run.services.catalog.finish(&run.lease, &Outcome::failed(errors), now).await
+}
