@@ -76,7 +76,9 @@ pub struct ContextualRecipe {
     pub hidden: u32,
     /// Neighbouring words on each side whose hidden units are read.
     pub reach: u32,
-    /// Part of the training words' inputs and hidden units switched off in each pass.
+    /// Part of the encoder's values switched off in each pass.
+    pub input_dropout: f32,
+    /// Part of the hidden units switched off in each pass.
     pub dropout: f32,
     /// Passes over the training set.
     pub epochs: u32,
@@ -133,14 +135,15 @@ impl Default for ContextualRecipe {
         Self {
             window_pieces: 128,
             context_pieces: 24,
-            hidden: 128,
+            hidden: 64,
             reach: 1,
+            input_dropout: 0.1,
             dropout: 0.3,
             epochs: 20,
             batch_words: 512,
             learning_rate: 2e-3,
             weight_decay: 1e-2,
-            folds: 3,
+            folds: 4,
         }
     }
 }

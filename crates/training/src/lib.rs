@@ -1,1 +1,16 @@
-//! training
+//! Corpus and recipe to model bundle.
+//!
+//! Everything a model needs is learned here from labeled documents; what text becomes before, and what emissions
+//! become after, is the `model` crate's, the same as in serving. It must not know where documents or bundles are
+//! stored, nor what a project or a job is. Deterministic: the same request gives the same bytes on the same class
+//! of machine, whatever the number of threads.
+
+mod chain;
+mod corpus;
+mod fit;
+mod owlqn;
+mod parallel;
+mod sparse;
+mod train;
+
+pub use train::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder, train};

@@ -12,7 +12,7 @@ pub(crate) struct Text {
     /// Its text, as stored.
     pub(crate) text: String,
     /// Its entity tag.
-    pub(crate) etag: Option<String>,
+    pub(crate) etag: String,
 }
 
 /// Why an object gives no text, for the person who keeps it.

@@ -74,8 +74,12 @@ impl InstalledEncoder {
             let path = entry.map_err(missing)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let key = format!("encoders/{digest}/{name}");
-            if blobs.head(container, &key).await?.is_none() {
-                blobs.put(container, &key, fs::read(&path).map_err(missing)?).await?;
+            match blobs.head(container, &key).await {
+                Ok(_) => {}
+                Err(blobs::Error::NotFound { .. }) => {
+                    blobs.put_file(container, &key, &path).await?;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         let encoder = catalog::Encoder {

@@ -80,7 +80,7 @@ pub(crate) type Databases = BTreeMap<String, Arc<SqliteDatabase>>;
 
 /// One open connection.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub(crate) struct Session(Arc<Inner>);
 
 struct Inner {
     connection: Mutex<Connection>,

@@ -4,6 +4,7 @@
 //! `-reach..=reach` within the word's sequence.
 
 use super::HeadError;
+use crate::product::{self, Matrix};
 
 /// Sizes of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,17 +116,17 @@ impl Network {
                 *value = (*value - mean) * scale;
             }
         }
-        add_product(scores, &inputs, linear, [words, width, tags]);
+        product::add(scores, Matrix::new(&inputs, width), Matrix::new(linear, tags));
         if hidden == 0 {
             return;
         }
         let mut units: Vec<f32> = inner_bias.iter().copied().cycle().take(words * hidden).collect();
-        add_product(&mut units, &inputs, inner, [words, width, hidden]);
+        product::add(&mut units, Matrix::new(&inputs, width), Matrix::new(inner, hidden));
         units.iter_mut().for_each(|unit| *unit = unit.max(0.0));
         let mut said = vec![0.0; words * tags];
         for (neighbour, outer) in outer.chunks_exact(hidden * tags).enumerate() {
             said.fill(0.0);
-            add_product(&mut said, &units, outer, [words, hidden, tags]);
+            product::add(&mut said, Matrix::new(&units, hidden), Matrix::new(outer, tags));
             let base = sequences[0];
             for borders in sequences.windows(2) {
                 let (from, to) = ((borders[0] - base) as usize, (borders[1] - base) as usize);
@@ -146,12 +147,4 @@ fn add_shifted(scores: &mut [f32], said: &[f32], neighbour: usize, reach: usize,
     let skip = |rows: usize| (rows * tags).min(said.len());
     let (to, from) = (skip(reach.saturating_sub(neighbour)), skip(neighbour.saturating_sub(reach)));
     scores[to..].iter_mut().zip(&said[from..]).for_each(|(score, said)| *score += said);
-}
-
-/// `out += left · right` with shapes `[rows, inner] · [inner, columns]`, all row after row.
-fn add_product(out: &mut [f32], left: &[f32], right: &[f32], [rows, inner, columns]: [usize; 3]) {
-    debug_assert!(
-        out.len() == rows * columns && left.len() == rows * inner && right.len() == inner * columns
-    );
-    crate::product::add(out, left, right, [rows, inner, columns]);
 }

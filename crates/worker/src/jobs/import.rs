@@ -4,6 +4,7 @@ use crate::documents::{self, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
 use authoring::reread_file;
+use blobs::Depth;
 use catalog::{Category, DocumentState, LabelSet, NewDocument, Outcome};
 use jiff::Timestamp;
 use language_api::limits::PROBLEMS_MAX;
@@ -43,7 +44,7 @@ pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
     let now = Timestamp::now();
     services.catalog.put_project(&change, now).await?;
     services.catalog.publish_labels(&run.lease, &run.job.project, &staged, now).await?;
-    Ok(Outcome { warnings: serde_json::to_string(&summary(warnings, missing))?, ..Outcome::succeeded() })
+    Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&summary(warnings, missing))?))
 }
 
 struct Import<'a> {
@@ -92,7 +93,7 @@ impl Import<'_> {
             Ok(text) => match label_formats::resolve_document(entry, index, &text.text, limits) {
                 Ok(document) => {
                     row.characters = Some(document.document.text.chars().count() as u64);
-                    row.etag = text.etag;
+                    row.etag = Some(text.etag);
                 }
                 Err(problems) => {
                     self.problems.extend(problems);
@@ -119,8 +120,8 @@ impl Import<'_> {
     async fn unlabeled(&mut self, entries: &[DocumentEntry]) -> Result<(), Failure> {
         let services = &self.run.services;
         let known: BTreeSet<&str> = entries.iter().map(|entry| entry.location.as_str()).collect();
-        let mut listing = services.blobs.list(self.container, "");
-        while let Some(objects) = listing.next().await? {
+        let mut listing = services.blobs.list(self.container, "", Depth::Folder);
+        while let Some(objects) = listing.next_page().await? {
             self.run.stop.check()?;
             let new = objects.into_iter().filter(|object| is_document(&object.key) && !known.contains(object.key.as_str()));
             let rows: Vec<NewDocument> = new

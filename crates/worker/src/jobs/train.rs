@@ -53,7 +53,7 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     progress.evaluated();
     let model = new_model(&project, &payload, &bundle, snapshot, evaluation, begun)?;
     services.catalog.put_model(&run.lease, &model).await?;
-    Ok(Outcome { warnings: serde_json::to_string(&warnings)?, ..Outcome::succeeded() })
+    Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&warnings)?))
 }
 
 /// The labelled documents with their texts; what can't be used is warned about by name.
@@ -197,7 +197,7 @@ fn learn_bundle(
         }
         if run.stop.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    training::train(request, &mut watch).map_err(|error| match error {
+    training::train(&request, &mut watch).map_err(|error| match error {
         TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
         TrainError::Encoder(_) | TrainError::Threads { .. } => Failure::Transient(error.to_string()),
         TrainError::TooLittle { .. } => Failure::refused(ErrorKind::Field, error.to_string()),

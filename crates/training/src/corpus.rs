@@ -1,0 +1,228 @@
+//! Labeled documents to numbers: words with features and tags, and the runs of words that are learned from.
+
+use crate::TrainError;
+use model::{Inputs, Preparation, Prepared, Recipe, SequenceBreak};
+use ner::segmentation::{Alignment, Segmentation};
+use ner::tags::{Tag, TagSet, WordSpan};
+use ner::{EntityCategory, LabeledDocument};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A corpus as it is learned from. Words are numbered over all documents.
+pub(crate) struct Corpus {
+    pub(crate) tags: TagSet,
+    /// The right tag of every word; `OUTSIDE` also where nobody looked.
+    pub(crate) gold: Vec<Tag>,
+    /// Runs of words to learn from: sequences, or the parts of them inside regions.
+    pub(crate) examples: Vec<Range<usize>>,
+    /// The document each example is from.
+    pub(crate) document_of: Vec<usize>,
+    /// Features of every word; pieces when the recipe is contextual.
+    pub(crate) inputs: Inputs,
+    pub(crate) report: Report,
+}
+
+/// How labels fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) labels: u64,
+    pub(crate) widened: u64,
+    pub(crate) left_out: u64,
+    pub(crate) words: u64,
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.labels += other.labels;
+        self.widened += other.widened;
+        self.left_out += other.left_out;
+        self.words += other.words;
+    }
+}
+
+/// Part of the labels that may reach over sequence ends before the recipe takes longer sequences.
+const TORN_MAX: f64 = 0.01;
+
+/// The weakest break that tears almost no label; the recipe's own when all tear alike.
+pub(crate) fn choose_break(corpus: &[LabeledDocument], recipe: &Recipe) -> SequenceBreak {
+    let torn = |sequence_break| {
+        let settings = Preparation::segmentation(&Recipe { sequence_break, ..recipe.clone() });
+        let counts = corpus.par_iter().map(|document| {
+            let segmentation = Segmentation::new(&document.document.text, &settings);
+            let torn = |label: &&ner::Label| matches!(segmentation.align(label.span), Alignment::Torn(_));
+            (document.labels().filter(torn).count(), document.labels().count())
+        });
+        let (torn, all) = counts.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        torn as f64 / all.max(1) as f64
+    };
+    let breaks = [SequenceBreak::Line, SequenceBreak::Paragraph, SequenceBreak::Document];
+    breaks.into_iter().find(|&candidate| torn(candidate) <= TORN_MAX).unwrap_or(SequenceBreak::Document)
+}
+
+impl Corpus {
+    /// Prepares `documents` as `preparation` and `recipe` say.
+    pub(crate) fn new(
+        documents: &[LabeledDocument],
+        categories: &[EntityCategory],
+        preparation: &Preparation,
+    ) -> Result<Self, TrainError> {
+        let tags =
+            TagSet::new(categories.to_vec()).map_err(|error| TrainError::Categories(error.to_string()))?;
+        let index: HashMap<_, _> = categories.iter().enumerate().map(|(index, name)| (name, index)).collect();
+        let prepare = |document: &LabeledDocument| preparation.prepare(&[&document.document.text]);
+        let prepared: Vec<Prepared> = documents.par_iter().map(prepare).collect::<Result<_, _>>()?;
+        let mut corpus = Self {
+            gold: Vec::new(),
+            examples: Vec::new(),
+            document_of: Vec::new(),
+            inputs: Inputs { feature_offsets: vec![0], sequence_offsets: vec![0], ..Inputs::default() },
+            report: Report::default(),
+            tags,
+        };
+        for (number, (document, prepared)) in documents.iter().zip(prepared).enumerate() {
+            let segmentation = &prepared.documents[0];
+            let (gold, examples, report) = learn_from(document, segmentation, &corpus.tags, &index)?;
+            let first = corpus.gold.len();
+            corpus.gold.extend(gold);
+            corpus.document_of.extend(examples.iter().map(|_| number));
+            corpus.examples.extend(examples.into_iter().map(|words| first + words.start..first + words.end));
+            corpus.report.add(report);
+            append(&mut corpus.inputs, prepared.inputs);
+        }
+        Ok(corpus)
+    }
+
+    /// Number of words, those nobody looked at included.
+    pub(crate) fn words(&self) -> usize {
+        self.gold.len()
+    }
+}
+
+/// Appends one document's inputs; windows keep their own length, so rows are padded to the longest.
+fn append(all: &mut Inputs, one: Inputs) {
+    let (features, words) = (all.features.len() as u32, all.words() as u32);
+    all.feature_offsets.extend(one.feature_offsets[1..].iter().map(|offset| features + offset));
+    all.sequence_offsets.extend(one.sequence_offsets[1..].iter().map(|offset| words + offset));
+    all.features.extend(one.features);
+    all.pieces = match (all.pieces.take(), one.pieces) {
+        (None, pieces) | (pieces, None) => pieces,
+        (Some(mut all), Some(one)) => {
+            let length = all.length.max(one.length);
+            let (mut all, mut one) = (repad(std::mem::take(&mut all), length), repad(one, length));
+            let shift = (all.windows * length) as i32;
+            all.windows += one.windows;
+            all.input_ids.append(&mut one.input_ids);
+            all.attention_mask.append(&mut one.attention_mask);
+            all.first_pieces.extend(one.first_pieces.iter().map(|place| place + shift));
+            Some(all)
+        }
+    };
+}
+
+fn repad(mut pieces: model::Pieces, length: usize) -> model::Pieces {
+    if pieces.length == length || pieces.length == 0 {
+        pieces.length = length;
+        return pieces;
+    }
+    let widen = |values: &[i32]| {
+        let row = |row: &[i32]| {
+            row.iter().copied().chain(std::iter::repeat_n(0, length - row.len())).collect::<Vec<_>>()
+        };
+        values.chunks_exact(pieces.length).flat_map(row).collect()
+    };
+    let old = pieces.length as i32;
+    pieces.input_ids = widen(&pieces.input_ids);
+    pieces.attention_mask = widen(&pieces.attention_mask);
+    pieces.first_pieces.iter_mut().for_each(|place| *place = *place / old * length as i32 + *place % old);
+    pieces.length = length;
+    pieces
+}
+
+type Learned = (Vec<Tag>, Vec<Range<usize>>, Report);
+
+/// One document's tags, the runs of words to learn from and how its labels fit.
+fn learn_from(
+    document: &LabeledDocument,
+    segmentation: &Segmentation,
+    tags: &TagSet,
+    index: &HashMap<&EntityCategory, usize>,
+) -> Result<Learned, TrainError> {
+    let unknown = |label: &ner::Label| TrainError::UnknownCategory {
+        location: document.document.location.clone(),
+        category: label.category.as_str().to_owned(),
+    };
+    let mut report = Report::default();
+    let mut spans: Vec<WordSpan> = Vec::new();
+    let mut blocked: Vec<Range<usize>> = Vec::new();
+    for label in document.labels() {
+        let category = *index.get(&label.category).ok_or_else(|| unknown(label))?;
+        report.labels += 1;
+        let (words, exact) = match segmentation.align(label.span) {
+            Alignment::Exact(words) => (words, true),
+            Alignment::Widened(words) => (words, false),
+            Alignment::Torn(words) => {
+                report.left_out += 1;
+                blocked.push(words);
+                continue;
+            }
+            Alignment::Empty => {
+                report.left_out += 1;
+                continue;
+            }
+        };
+        if spans.last().is_some_and(|last| last.words.end > words.start) {
+            report.left_out += 1;
+            blocked.push(words);
+            continue;
+        }
+        report.widened += u64::from(!exact);
+        spans.push(WordSpan { words, category });
+    }
+    let gold = tags.encode(segmentation.words.len(), &spans);
+    let examples = examples(document, segmentation, &blocked);
+    report.words = examples.iter().map(|words| words.len() as u64).sum();
+    Ok((gold, examples, report))
+}
+
+/// Sequences, cut to regions, without those that hold a word of `blocked`.
+fn examples(
+    document: &LabeledDocument,
+    segmentation: &Segmentation,
+    blocked: &[Range<usize>],
+) -> Vec<Range<usize>> {
+    let words = &segmentation.words;
+    let mut examples = Vec::new();
+    for region in &document.regions {
+        let first = words.partition_point(|word| word.span.start < region.span.start);
+        let last = words.partition_point(|word| word.span.end <= region.span.end);
+        let cut = |words: Range<usize>| words.start.max(first)..words.end.min(last);
+        let free = |words: &Range<usize>| !blocked.iter().any(|b| b.start < words.end && words.start < b.end);
+        examples.extend(segmentation.sequences().map(cut).filter(|words| !words.is_empty() && free(words)));
+    }
+    examples
+}
+
+/// SHA-256 over documents, regions and labels in the order of their locations.
+pub(crate) fn digest(documents: &[LabeledDocument]) -> String {
+    let mut order: Vec<&LabeledDocument> = documents.iter().collect();
+    order.sort_by(|a, b| a.document.location.cmp(&b.document.location));
+    let mut hash = Sha256::new();
+    let mut text = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    };
+    for labeled in order {
+        text(&labeled.document.location);
+        text(&labeled.document.text);
+        for region in &labeled.regions {
+            text(&format!("region {}-{}", region.span.start, region.span.end));
+            for label in &region.labels {
+                text(&format!("label {}-{}", label.span.start, label.span.end));
+                text(label.category.as_str());
+            }
+        }
+    }
+    model::hex(&hash.finalize())
+}
