@@ -1,1 +1,15 @@
-//! tests
+//! What end-to-end tests and benches share: a server of the real program, a REST client, foreign clients in Python.
+//!
+//! Nothing here knows the program's crates: it is driven as a user drives it, through its command line, its files and
+//! its HTTP interface.
+
+pub mod api;
+pub mod example;
+pub mod places;
+pub mod python;
+pub mod server;
+pub mod units;
+
+pub use api::{Answer, Client};
+pub use example::Example;
+pub use server::Server;

@@ -1,0 +1,117 @@
+//! OpenVINO alone on the same encoder graph, and texts counted in its word pieces.
+
+use anyhow::{Context, Result, bail};
+use spindle_tests::places::root;
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::process::Command;
+
+const ENCODER: &str = "build/encoders/all-MiniLM-L6-v2";
+/// Names another build of the example.
+const VARIABLE: &str = "SPINDLE_ENCODE_SPEED";
+/// Names end here in the example's table.
+const NAME_COLUMNS: usize = 34;
+/// Start and end mark of every window.
+const MARKS: usize = 2;
+
+/// Word pieces per second of plain OpenVINO calls, by the windows of one call.
+pub(crate) struct Raw {
+    rates: BTreeMap<String, f64>,
+    vocabulary: HashSet<String>,
+}
+
+impl Raw {
+    /// Runs the example `encode_speed` of the inference crate.
+    pub(crate) fn measure() -> Result<Self> {
+        let program = std::env::var_os(VARIABLE)
+            .map_or_else(|| root().join("target/release/examples/encode_speed"), Into::into);
+        let mut command = Command::new(&program);
+        let output =
+            command.current_dir(root()).arg(ENCODER).output().with_context(|| {
+                format!("{} can't be run; `cargo xtask bench` builds it", program.display())
+            })?;
+        if !output.status.success() {
+            bail!("{} failed:\n{}", program.display(), String::from_utf8_lossy(&output.stderr));
+        }
+        let vocabulary = fs::read_to_string(root().join(ENCODER).join("vocab.txt"))?;
+        Ok(Self {
+            rates: rates(&String::from_utf8(output.stdout)?),
+            vocabulary: vocabulary.lines().map(str::to_owned).collect(),
+        })
+    }
+
+    /// Milliseconds for one window of `pieces`, at the rate of the nearest single window that was measured.
+    pub(crate) fn window_milliseconds(&self, pieces: usize) -> Result<f64> {
+        let single = |name: &str| name.strip_prefix("1 x ")?.parse::<usize>().ok();
+        let windows =
+            self.rates.iter().filter_map(|(name, rate)| Some((single(name)?.abs_diff(pieces), *rate)));
+        let (_, rate) = windows
+            .min_by_key(|(distance, _)| *distance)
+            .context("encode_speed measured no single window")?;
+        Ok(pieces as f64 / rate * 1e3)
+    }
+
+    /// Pieces per second in a batch of full windows: no padding, the graph's best.
+    pub(crate) fn batch_rate(&self) -> Result<f64> {
+        self.rates.get("64 x 128").copied().context("encode_speed did not measure 64 x 128")
+    }
+
+    /// Word pieces of a text with the marks of one window, by the encoder's own vocabulary.
+    pub(crate) fn pieces(&self, text: &str) -> usize {
+        let text = text.to_lowercase();
+        let mut count = MARKS;
+        for run in text.split_whitespace() {
+            for word in run.split_inclusive(|sign: char| !sign.is_alphanumeric()) {
+                let end = word.trim_end_matches(|sign: char| !sign.is_alphanumeric());
+                count += self.word(end) + usize::from(end.len() < word.len());
+            }
+        }
+        count
+    }
+
+    /// Pieces of one word: longest first, or one for an unknown word.
+    fn word(&self, word: &str) -> usize {
+        let (mut rest, mut count) = (word, 0);
+        while !rest.is_empty() {
+            let mark = if count == 0 { "" } else { "##" };
+            let ends = rest.char_indices().map(|(at, sign)| at + sign.len_utf8());
+            let longest =
+                ends.rev().find(|end| self.vocabulary.contains(&format!("{mark}{}", &rest[..*end])));
+            let Some(end) = longest else { return 1 };
+            rest = &rest[end..];
+            count += 1;
+        }
+        count
+    }
+}
+
+/// The column of plain calls, by the name of the windows.
+fn rates(table: &str) -> BTreeMap<String, f64> {
+    let rows = table.lines().filter_map(|line| {
+        let (name, numbers) = line.split_at_checked(NAME_COLUMNS)?;
+        let plain = numbers.split_whitespace().nth(1)?.parse().ok()?;
+        Some((name.trim().to_owned(), plain))
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_table_is_read_by_its_columns() {
+        let table = format!(
+            "2 threads\n{:<34}{:>12}{:>14}{:>8}\n{:<34}{:>12}{:>14}{:>8}\n",
+            "windows", "pieces/s", "one batch/s", "ratio", "1 x 40", 5000, 4000, "1.25"
+        );
+        assert_eq!(rates(&table), BTreeMap::from([("1 x 40".to_owned(), 4000.0)]));
+    }
+
+    #[test]
+    fn words_are_cut_into_the_longest_pieces() {
+        let vocabulary = ["hail", "dam", "##age", ",", "pn"].map(str::to_owned).into();
+        let raw = Raw { rates: BTreeMap::new(), vocabulary };
+        assert_eq!(raw.pieces("Hail damage, xyz"), MARKS + 1 + 2 + 1 + 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! Clients that were not written here, in virtual environments of their own under `build/`.
+
+use crate::places::root;
+use crate::server::Server;
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::{env, fs};
+
+/// A set of Python packages.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment {
+    /// Names an interpreter that has the packages.
+    variable: &'static str,
+    folder: &'static str,
+    requirements: &'static str,
+}
+
+/// The vendor's prediction SDK and an S3 client.
+pub const CLIENTS: Environment = Environment {
+    variable: "SPINDLE_TEST_PYTHON",
+    folder: "build/python",
+    requirements: "tests/python/requirements.txt",
+};
+
+/// The vendor's authoring SDK, which can't live beside the released prediction SDK.
+pub const AUTHORING: Environment = Environment {
+    variable: "SPINDLE_TEST_AUTHORING_PYTHON",
+    folder: "build/python-authoring",
+    requirements: "tests/python/requirements-authoring.txt",
+};
+
+impl Environment {
+    /// The interpreter; its environment is made when it is not there or its requirements changed.
+    ///
+    /// # Errors
+    /// Python or its `venv` module is missing, or pip fails.
+    pub fn interpreter(self) -> Result<PathBuf> {
+        static MAKING: Mutex<()> = Mutex::new(());
+        if let Some(program) = env::var_os(self.variable) {
+            return Ok(program.into());
+        }
+        let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let home = root().join(self.folder);
+        let program = home.join("bin/python");
+        let wanted = fs::read_to_string(root().join(self.requirements))?;
+        // Written last, so that an interrupted installation starts over.
+        let stamp = home.join("requirements.txt");
+        if program.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+            return Ok(program);
+        }
+        output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))
+            .context("python3 can't make a virtual environment; on Debian, install python3-venv")?;
+        let mut pip = Command::new(&program);
+        pip.current_dir(root()).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--pre",
+            "--requirement",
+            self.requirements,
+        ]);
+        output(&mut pip)?;
+        fs::write(&stamp, wanted)?;
+        Ok(program)
+    }
+
+    /// Runs a script of `tests/python` and returns what it printed.
+    ///
+    /// # Errors
+    /// It fails; the message holds its output.
+    pub fn run<A: AsRef<OsStr>>(self, script: &str, arguments: &[A]) -> Result<String> {
+        let mut command = Command::new(self.interpreter()?);
+        // The server is on this machine, whatever proxy the machine has.
+        command.env("NO_PROXY", "127.0.0.1,localhost").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(root().join("tests/python").join(script)).args(arguments);
+        Ok(String::from_utf8(output(&mut command)?.stdout)?)
+    }
+}
+
+/// Puts the `.txt` files of `folder` into a bucket, which is made when absent; returns how many.
+///
+/// # Errors
+/// The S3 client fails.
+pub fn upload(server: &Server, bucket: &str, folder: &Path) -> Result<usize> {
+    let access = server.access_file();
+    let arguments = [access.as_os_str(), "upload".as_ref(), bucket.as_ref(), folder.as_os_str()];
+    let count = CLIENTS.run("bucket.py", &arguments)?;
+    count.trim().parse().with_context(|| format!("bucket.py printed {count:?}"))
+}
+
+/// The keys in a bucket.
+///
+/// # Errors
+/// The S3 client fails.
+pub fn keys(server: &Server, bucket: &str) -> Result<Vec<String>> {
+    let access = server.access_file();
+    let listed = CLIENTS.run("bucket.py", &[access.as_os_str(), "list".as_ref(), bucket.as_ref()])?;
+    Ok(listed.lines().map(str::to_owned).collect())
+}
+
+fn output(command: &mut Command) -> Result<Output> {
+    let name = format!("{command:?}");
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start {name}"))?;
+    if !output.status.success() {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("{name} ended with {}\n{out}{err}", output.status);
+    }
+    Ok(output)
+}

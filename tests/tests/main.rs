@@ -1,0 +1,16 @@
+//! End-to-end tests: the real program with the real components, driven from outside.
+//!
+//! One binary, so that the tests share one server where they can.
+
+#[path = "themes/components.rs"]
+mod components;
+#[path = "themes/errors.rs"]
+mod errors;
+#[path = "themes/interface.rs"]
+mod interface;
+#[path = "themes/life.rs"]
+mod life;
+#[path = "themes/restart.rs"]
+mod restart;
+#[path = "themes/sdk.rs"]
+mod sdk;
