@@ -1,6 +1,9 @@
 //! Prediction calls and the installation's own call that runs a job: decode, one use-case, encode.
 
 mod nn;
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code, reason = "the foreign names of two functions")]
+mod threads;
 
 use catalog::Catalog;
 use catalog::driver::SpinSqlite;

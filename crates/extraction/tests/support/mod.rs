@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
-pub const KEY: &str = "0123456789abcdef0123456789abcdef";
-pub const SECRET: &str = "internal";
-pub const WORKER: &str = "worker-1";
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "internal";
+pub(crate) const WORKER: &str = "worker-1";
 const TTL: Duration = Duration::from_secs(60);
 
 thread_local! {
@@ -26,28 +26,28 @@ thread_local! {
 }
 
 /// The clock of this thread's test.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     NOW.get()
 }
 
-pub fn pass(seconds: i64) {
+pub(crate) fn pass(seconds: i64) {
     NOW.set(now().checked_add(SignedDuration::from_secs(seconds)).expect("near"));
 }
 
 /// The house under test.
-pub struct House {
+pub(crate) struct House {
     _folder: tempfile::TempDir,
-    pub catalog: Catalog<NativeSqlite>,
-    pub models: Models,
-    pub graphs: HeadGraphs,
-    pub limits: Limits,
+    pub(crate) catalog: Catalog<NativeSqlite>,
+    pub(crate) models: Models,
+    pub(crate) graphs: HeadGraphs,
+    pub(crate) limits: Limits,
 }
 
 /// Computes heads here; counts and, when told to, fails.
-pub struct HeadGraphs {
+pub(crate) struct HeadGraphs {
     head: Head,
-    pub computed: std::rc::Rc<Cell<usize>>,
-    pub failure: RefCell<Option<GraphError>>,
+    pub(crate) computed: std::rc::Rc<Cell<usize>>,
+    pub(crate) failure: RefCell<Option<GraphError>>,
 }
 
 struct HeadGraph {
@@ -74,7 +74,7 @@ impl Graph for HeadGraph {
 
 impl House {
     /// Project `ClaimsDesk` with deployment `production`, whose model finds `Ana Ruiz` and numbers like `PN-4471`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let driver = NativeSqlite::open(folder.path().join("catalog.db")).expect("opens");
         let catalog = block_on(Catalog::open(driver)).expect("migrates");
@@ -85,17 +85,17 @@ impl House {
         Self { _folder: folder, catalog, models: Models::default(), graphs, limits: Limits::default() }
     }
 
-    pub fn extraction(&self) -> Extraction<'_, NativeSqlite> {
+    pub(crate) fn extraction(&self) -> Extraction<'_, NativeSqlite> {
         let Self { catalog, models, graphs, limits, .. } = self;
         Extraction { catalog, models, graphs, limits, now }
     }
 
-    pub fn submit(&self, body: &Value) -> Answer {
+    pub(crate) fn submit(&self, body: &Value) -> Answer {
         block_on(self.extraction().submit(&call("", body), Uuid::new_v4()))
     }
 
     /// Submits and gives the job's id.
-    pub fn submitted(&self, body: &Value) -> RuntimeJobId {
+    pub(crate) fn submitted(&self, body: &Value) -> RuntimeJobId {
         let reply = self.submit(body).expect("accepted");
         assert_eq!((reply.status, reply.body), (202, None));
         let (name, location) = &reply.headers[0];
@@ -105,33 +105,33 @@ impl House {
         path.strip_suffix("?api-version=2023-04-01").expect("the caller's version").parse().expect("a GUID")
     }
 
-    pub fn state(&self, id: RuntimeJobId, query: &str) -> Value {
+    pub(crate) fn state(&self, id: RuntimeJobId, query: &str) -> Value {
         body(block_on(self.extraction().get_job(&call(query, &Value::Null), id)))
     }
 
-    pub fn cancel(&self, id: RuntimeJobId) -> Answer {
+    pub(crate) fn cancel(&self, id: RuntimeJobId) -> Answer {
         block_on(self.extraction().cancel_job(&call("", &Value::Null), id))
     }
 
     /// What a worker does first.
-    pub fn lease(&self) -> Lease {
+    pub(crate) fn lease(&self) -> Lease {
         let job = block_on(self.catalog.lease(WORKER, &[JobKind::Extract], now(), TTL)).expect("asked");
         job.expect("a job waits").lease().expect("leased")
     }
 
-    pub fn run(&self, id: RuntimeJobId, lease: &Lease) -> Answer {
+    pub(crate) fn run(&self, id: RuntimeJobId, lease: &Lease) -> Answer {
         let body = json!({ "owner": lease.owner, "attempt": lease.attempt });
         let call = Call { internal_secret: Some(SECRET.into()), key: None, ..call("", &body) };
         block_on(self.extraction().run_job(&call, id, SECRET))
     }
 
     /// Leases and runs the oldest job.
-    pub fn run_next(&self, id: RuntimeJobId) -> Value {
+    pub(crate) fn run_next(&self, id: RuntimeJobId) -> Value {
         body(self.run(id, &self.lease()))
     }
 }
 
-pub fn call(query: &str, body: &Value) -> Call {
+pub(crate) fn call(query: &str, body: &Value) -> Call {
     Call {
         method: "POST".into(),
         path: "/".into(),
@@ -143,14 +143,14 @@ pub fn call(query: &str, body: &Value) -> Call {
     }
 }
 
-pub fn body(answer: Answer) -> Value {
+pub(crate) fn body(answer: Answer) -> Value {
     let reply = answer.expect("a success");
     assert_eq!(reply.status, 200);
     serde_json::from_slice(&reply.body.expect("a body")).expect("JSON")
 }
 
 /// A request over `texts`, ids from 1, one task per deployment name.
-pub fn request(texts: &[&str], deployments: &[&str]) -> Value {
+pub(crate) fn request(texts: &[&str], deployments: &[&str]) -> Value {
     let documents: Vec<_> =
         texts.iter().zip(1..).map(|(text, id)| json!({ "id": id.to_string(), "text": text })).collect();
     let task = |name: &&str| {
@@ -161,7 +161,7 @@ pub fn request(texts: &[&str], deployments: &[&str]) -> Value {
         "tasks": deployments.iter().map(task).collect::<Vec<_>>() })
 }
 
-pub const TEXT: &str = "Claim by Ana Ruiz under policy PN-4471: hail damage.";
+pub(crate) const TEXT: &str = "Claim by Ana Ruiz under policy PN-4471: hail damage.";
 
 fn recipe() -> Recipe {
     Recipe {
@@ -230,7 +230,7 @@ fn manifest(head: &Head) -> Manifest {
 }
 
 /// The project as it was made.
-pub fn project() -> ProjectChange {
+pub(crate) fn project() -> ProjectChange {
     ProjectChange {
         name: "ClaimsDesk".into(),
         container: "letters".into(),
@@ -242,7 +242,7 @@ pub fn project() -> ProjectChange {
 }
 
 /// The right to change the project, as a worker gets it.
-pub fn exclusive_lease(house: &House, kind: JobKind) -> Lease {
+pub(crate) fn exclusive_lease(house: &House, kind: JobKind) -> Lease {
     block_on(lease(&house.catalog, kind))
 }
 
@@ -253,7 +253,7 @@ async fn lease(catalog: &Catalog<NativeSqlite>, kind: JobKind) -> Lease {
         project: "ClaimsDesk".into(),
         target: String::new(),
         payload: vec![],
-        expires_at: Timestamp::MAX,
+        expires_at: now().checked_add(SignedDuration::from_hours(24)).expect("near"),
     };
     catalog.enqueue(&job, now()).await.expect("enqueued");
     let job = catalog.lease(WORKER, &[kind], now(), TTL).await.expect("asked").expect("waits");
