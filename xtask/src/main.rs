@@ -14,7 +14,10 @@ use clap::{Parser, Subcommand};
 
 /// Build, try and check Spindle.
 #[derive(Parser)]
-#[command(name = "cargo xtask", after_help = "Examples:\n  cargo xtask demo\n  cargo xtask test\n  cargo xtask test catalog\n  cargo xtask bench")]
+#[command(
+    name = "cargo xtask",
+    after_help = "Examples:\n  cargo xtask demo\n  cargo xtask test\n  cargo xtask test catalog\n  cargo xtask bench"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

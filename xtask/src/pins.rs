@@ -13,7 +13,12 @@ pub(crate) struct Wheel {
 pub(crate) const OPENVINO: Wheel = Wheel {
     package: "openvino",
     version: "2026.4.1",
-    tags: &["--python-version=3.11", "--implementation=cp", "--abi=cp311", "--platform=manylinux_2_28_x86_64"],
+    tags: &[
+        "--python-version=3.11",
+        "--implementation=cp",
+        "--abi=cp311",
+        "--platform=manylinux_2_28_x86_64",
+    ],
     sha256: "2d22b1da03f7caf74df30e9f6417d0ab2f637e4a38e08e1dcd294d2c37407aaf",
 };
 

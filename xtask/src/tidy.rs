@@ -18,7 +18,8 @@ const FLOORS: &[&[&str]] = &[
     &["spindle"],
 ];
 /// What pure crates must not name: they do no I/O and know no clock.
-const IMPURE: &[&str] = &["std::fs", "std::net", "std::thread", "std::process", "SystemTime", "Instant::now", "tokio"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::net", "std::thread", "std::process", "SystemTime", "Instant::now", "tokio"];
 const PURE: &[&str] = &["ner", "label-formats", "language-api", "model"];
 const LINES_MAX: usize = 500;
 const COMPONENT_LINES_MAX: usize = 300;
@@ -89,7 +90,9 @@ fn dependencies(breaches: &mut Vec<String>) -> Result<()> {
 
 fn length(file: &Path, text: &str, breaches: &mut Vec<String>) {
     let lines_max = if file.starts_with("components") { COMPONENT_LINES_MAX } else { LINES_MAX };
-    let code = file.extension().is_some_and(|extension| ["rs", "py", "ts", "js"].iter().any(|code| extension == *code));
+    let code = file
+        .extension()
+        .is_some_and(|extension| ["rs", "py", "ts", "js"].iter().any(|code| extension == *code));
     let lines = text.lines().count();
     if code && lines > lines_max {
         breaches.push(format!("{}: {lines} lines, at most {lines_max}", file.display()));

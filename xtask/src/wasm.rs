@@ -90,7 +90,8 @@ fn with_debian() -> Result<Toolchain> {
 
 /// The folder of rustup's linkers (`rust-lld`, `wasm-component-ld`), which Debian's packages lack.
 fn rustup_linkers() -> Result<PathBuf> {
-    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc is not on PATH")?;
+    let sysroot =
+        output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc is not on PATH")?;
     let host = output(Command::new("rustc").args(["--print", "host-tuple"])).context("rustc is too old")?;
     let folder = Path::new(&sysroot).join("lib/rustlib").join(host).join("bin");
     if !folder.join("wasm-component-ld").exists() {
@@ -147,9 +148,8 @@ fn wasi_libc() -> Result<PathBuf> {
         format!("-oDir::Cache={}", private.display()),
         "-oAPT::Sandbox::User=root".to_owned(),
     ];
-    let apt_get = |verb: &[&str]| {
-        quiet(Command::new("apt-get").current_dir(&private).args(&options).args(verb))
-    };
+    let apt_get =
+        |verb: &[&str]| quiet(Command::new("apt-get").current_dir(&private).args(&options).args(verb));
     apt_get(&["update"])?;
     apt_get(&["download", "wasi-libc"])?;
     let package = fs::read_dir(&private)?
@@ -168,9 +168,10 @@ fn wasi_libc() -> Result<PathBuf> {
 fn trixie_source() -> Result<String> {
     let path = Path::new("/etc/apt/sources.list.d/debian.sources");
     let text = fs::read_to_string(path).with_context(|| format!("this machine has no {}", path.display()))?;
-    let entry = text.split("\n\n").find(|entry| entry.contains("/debian\n")).context("no Debian source entry")?;
-    let changed = entry.lines().map(|line| {
-        if line.starts_with("Suites:") { "Suites: trixie".to_owned() } else { line.to_owned() }
-    });
+    let entry =
+        text.split("\n\n").find(|entry| entry.contains("/debian\n")).context("no Debian source entry")?;
+    let changed = entry
+        .lines()
+        .map(|line| if line.starts_with("Suites:") { "Suites: trixie".to_owned() } else { line.to_owned() });
     Ok(changed.collect::<Vec<_>>().join("\n") + "\n")
 }

@@ -53,11 +53,15 @@ async fn decide(call: Call) -> Answer {
         Route::PutDeployment { project, deployment } => {
             view.put_deployment(&project, &deployment, &call.body).await
         }
-        Route::DeleteDeployment { project, deployment } => view.delete_deployment(&project, &deployment).await,
+        Route::DeleteDeployment { project, deployment } => {
+            view.delete_deployment(&project, &deployment).await
+        }
         Route::GetDeploymentJob { project, job, .. } => {
             view.get_job(&project, job, &[JobKind::Deploy, JobKind::DeleteDeployment]).await
         }
-        Route::Export { .. } | Route::GetExportJob { .. } | Route::GetExportResult { .. } => Err(not_offered()),
+        Route::Export { .. } | Route::GetExportJob { .. } | Route::GetExportResult { .. } => {
+            Err(not_offered())
+        }
     }
 }
 

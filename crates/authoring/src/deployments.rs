@@ -5,8 +5,8 @@ use crate::training::expires;
 use crate::{Answer, Authoring, stored};
 use catalog::{Deployment, Driver, JobKind};
 use language_api::{
-    ApiError, DeploymentName, DeploymentSummary, ErrorKind, JobLocation, ProjectName, PutDeploymentRequest, Reply,
-    SevenDigits, SwapRequest, WholeSeconds,
+    ApiError, DeploymentName, DeploymentSummary, ErrorKind, JobLocation, ProjectName, PutDeploymentRequest,
+    Reply, SevenDigits, SwapRequest, WholeSeconds,
 };
 
 impl<D: Driver> Authoring<'_, D> {
@@ -38,21 +38,30 @@ impl<D: Driver> Authoring<'_, D> {
         let request = PutDeploymentRequest::parse(body)?;
         self.project(project).await?;
         let label = request.trained_model_label.as_str();
-        self.catalog.model(project.as_str(), label).await.map_err(|error| ApiError::from(error).at("trainedModelLabel"))?;
+        self.catalog
+            .model(project.as_str(), label)
+            .await
+            .map_err(|error| ApiError::from(error).at("trainedModelLabel"))?;
         self.check_deployment_quota(project, name).await?;
         let payload = stored(serde_json::to_vec(&DeployPayload { model_label: label.to_owned() }))?;
-        let location = |job| JobLocation::Deployment { project: project.clone(), deployment: name.clone(), job };
+        let location =
+            |job| JobLocation::Deployment { project: project.clone(), deployment: name.clone(), job };
         self.enqueue(JobKind::Deploy, project, name.as_str(), payload, location).await
     }
 
-    async fn check_deployment_quota(&self, project: &ProjectName, name: &DeploymentName) -> Result<(), ApiError> {
+    async fn check_deployment_quota(
+        &self,
+        project: &ProjectName,
+        name: &DeploymentName,
+    ) -> Result<(), ApiError> {
         let most = self.limits.deployments_per_project_max;
         let found = self.catalog.deployments(project.as_str(), catalog::PageRequest::first(most)).await?;
         let replaces = found.items.iter().any(|deployment| deployment.name == name.as_str());
         if replaces || found.total < u64::from(most) {
             return Ok(());
         }
-        let message = format!("a project has at most {most} deployments; delete one, or replace one by its name");
+        let message =
+            format!("a project has at most {most} deployments; delete one, or replace one by its name");
         Err(ApiError::new(ErrorKind::QuotaExceeded, message).at("deploymentName"))
     }
 
@@ -63,7 +72,8 @@ impl<D: Driver> Authoring<'_, D> {
     pub async fn delete_deployment(&self, project: &ProjectName, name: &DeploymentName) -> Answer {
         self.project(project).await?;
         self.catalog.deployment(project.as_str(), name.as_str()).await?;
-        let location = |job| JobLocation::Deployment { project: project.clone(), deployment: name.clone(), job };
+        let location =
+            |job| JobLocation::Deployment { project: project.clone(), deployment: name.clone(), job };
         self.enqueue(JobKind::DeleteDeployment, project, name.as_str(), vec![], location).await
     }
 

@@ -6,7 +6,9 @@ use crate::{Answer, Authoring};
 use catalog::{Driver, JobKind, ProjectChange};
 use label_formats::SourceFormat;
 use language_api::project_file::{FileMetadata, ProjectFile};
-use language_api::{ApiError, ErrorKind, JobLocation, ProjectMetadata, ProjectName, ProjectOptions, refuse_file};
+use language_api::{
+    ApiError, ErrorKind, JobLocation, ProjectMetadata, ProjectName, ProjectOptions, refuse_file,
+};
 
 impl<D: Driver> Authoring<'_, D> {
     /// `POST /{project}/:import`: creates the project when there is none; the labels are replaced by a job.

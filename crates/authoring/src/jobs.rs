@@ -44,7 +44,8 @@ pub(crate) fn state(job: &Job) -> Result<JobState, ApiError> {
         last_updated_date_time: WholeSeconds(job.updated_at),
         expiration_date_time: Some(WholeSeconds(job.expires_at)),
         status,
-        warnings: (status.is_terminal() && (!warnings.is_empty() || job.kind == JobKind::Train)).then_some(warnings),
+        warnings: (status.is_terminal() && (!warnings.is_empty() || job.kind == JobKind::Train))
+            .then_some(warnings),
         errors: stored(serde_json::from_str(&job.errors))?,
     })
 }

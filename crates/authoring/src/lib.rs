@@ -110,6 +110,9 @@ impl<'a, D: Driver> Authoring<'a, D> {
 /// A stored text that must be readable, since this program wrote it.
 fn stored<T, E: std::fmt::Display>(read: Result<T, E>) -> Result<T, ApiError> {
     read.map_err(|error| {
-        ApiError::new(language_api::ErrorKind::Internal, format!("the catalog holds an unreadable value: {error}"))
+        ApiError::new(
+            language_api::ErrorKind::Internal,
+            format!("the catalog holds an unreadable value: {error}"),
+        )
     })
 }

@@ -46,7 +46,8 @@ impl<D: Driver> Authoring<'_, D> {
     pub async fn load_snapshot(&self, project: &ProjectName, label: &ModelLabel) -> Answer {
         self.project(project).await?;
         self.catalog.model(project.as_str(), label.as_str()).await?;
-        let location = |job| JobLocation::LoadSnapshot { project: project.clone(), model: label.clone(), job };
+        let location =
+            |job| JobLocation::LoadSnapshot { project: project.clone(), model: label.clone(), job };
         self.enqueue(catalog::JobKind::LoadSnapshot, project, label.as_str(), vec![], location).await
     }
 

@@ -4,8 +4,8 @@ use crate::{Answer, Authoring, stored};
 use catalog::{Driver, JobKind, Project, ProjectChange, Written};
 use language_api::projects::Change;
 use language_api::{
-    ApiError, ContainerName, ErrorKind, JobLocation, ProjectKind, ProjectMetadata, ProjectName, ProjectOptions,
-    ProjectPatch, ProjectSettings, Reply, WholeSeconds,
+    ApiError, ContainerName, ErrorKind, JobLocation, ProjectKind, ProjectMetadata, ProjectName,
+    ProjectOptions, ProjectPatch, ProjectSettings, Reply, WholeSeconds,
 };
 
 impl<D: Driver> Authoring<'_, D> {

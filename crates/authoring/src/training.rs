@@ -6,8 +6,8 @@ use crate::{Answer, Authoring, stored};
 use catalog::{Driver, Job, JobKind};
 use language_api::training::{CONFIG_LATEST, PhaseState, TrainingResult};
 use language_api::{
-    ApiError, ErrorKind, EvaluationOptions, JobId, JobLocation, JobStatus, ModelLabel, ProjectName, Reply, TrainRequest,
-    TrainingJobState,
+    ApiError, ErrorKind, EvaluationOptions, JobId, JobLocation, JobStatus, ModelLabel, ProjectName, Reply,
+    TrainRequest, TrainingJobState,
 };
 
 /// The version that lets the trainer choose, under the name the service has for it.
@@ -32,7 +32,9 @@ pub fn resolve_config(wanted: &str) -> Result<&'static str, ApiError> {
     let found = CONFIG_VERSIONS.iter().find(|version| version.eq_ignore_ascii_case(wanted));
     found.copied().ok_or_else(|| {
         let all = CONFIG_VERSIONS.join(", ");
-        let message = format!("there is no training configuration version {wanted:?}; there are {CONFIG_LATEST}, {all}");
+        let message = format!(
+            "there is no training configuration version {wanted:?}; there are {CONFIG_LATEST}, {all}"
+        );
         ApiError::new(ErrorKind::Field, message).at("trainingConfigVersion")
     })
 }
@@ -58,8 +60,10 @@ impl<D: Driver> Authoring<'_, D> {
         let totals = self.catalog.label_totals(&set).await?;
         let least = u64::from(self.limits.labeled_documents_to_train_min);
         if totals.labeled < least {
-            let message =
-                format!("training needs at least {least} labelled documents, the project has {}", totals.labeled);
+            let message = format!(
+                "training needs at least {least} labelled documents, the project has {}",
+                totals.labeled
+            );
             return Err(ApiError::new(ErrorKind::Field, message).at("documents"));
         }
         if options == EvaluationOptions::Manual && totals.labeled_test == 0 {
@@ -80,7 +84,8 @@ impl<D: Driver> Authoring<'_, D> {
             return Ok(());
         }
         let most = self.limits.models_per_project_max;
-        let message = format!("a project has at most {most} models; delete one, or overwrite one by its label");
+        let message =
+            format!("a project has at most {most} models; delete one, or overwrite one by its label");
         Err(ApiError::new(ErrorKind::QuotaExceeded, message).at("modelLabel"))
     }
 
@@ -135,7 +140,9 @@ impl<D: Driver> Authoring<'_, D> {
             result.estimated_end_date_time = None;
         }
         // The worker writes phases as it goes; how the job ended is the row's word.
-        for phase in [Some(&mut result.training_status), result.evaluation_status.as_mut()].into_iter().flatten() {
+        for phase in
+            [Some(&mut result.training_status), result.evaluation_status.as_mut()].into_iter().flatten()
+        {
             if job_state.status.is_terminal() && !phase.status.is_terminal() {
                 phase.status = job_state.status;
             }

@@ -50,7 +50,12 @@ impl Blobs {
         })
     }
 
-    pub(crate) fn request<'a>(&'a self, container: &'a str, key: &'a str, permission: Permission) -> Request<'a> {
+    pub(crate) fn request<'a>(
+        &'a self,
+        container: &'a str,
+        key: &'a str,
+        permission: Permission,
+    ) -> Request<'a> {
         Request { service: &self.service, container, key, permission }
     }
 

@@ -33,14 +33,23 @@ impl Blobs {
         }
         let request = self.request(container, "", Permission::CreateBucket);
         let placed = self.region.as_deref().filter(|region| *region != DEFAULT_REGION).map(|region| {
-            CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(region))
+                .build()
         });
-        let sent =
-            self.client.create_bucket().bucket(container).set_create_bucket_configuration(placed).send().await;
+        let sent = self
+            .client
+            .create_bucket()
+            .bucket(container)
+            .set_create_bucket_configuration(placed)
+            .send()
+            .await;
         match sent {
             Ok(_) => Ok(true),
             // Somebody else who starts at the same time was faster.
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => Ok(false),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => {
+                Ok(false)
+            }
             Err(error) => match request.failed(error) {
                 Error::ContainerTaken(_) if self.container_exists(container).await? => Ok(false),
                 other => Err(other),

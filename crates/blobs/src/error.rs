@@ -24,7 +24,9 @@ pub enum Error {
     #[error("the name of container {0:?} is taken by another account")]
     ContainerTaken(String),
     /// The credentials lack a permission. Whoever administers the storage can grant it.
-    #[error("access to container {container:?} was refused: the credentials need the permission {permission}")]
+    #[error(
+        "access to container {container:?} was refused: the credentials need the permission {permission}"
+    )]
     AccessDenied {
         /// The container.
         container: String,
@@ -154,11 +156,18 @@ impl Request<'_> {
         match &error {
             SdkError::ServiceError(answer) => {
                 let (code, message) = (answer.err().code(), answer.err().message());
-                self.answered(answer.raw().status().as_u16(), code.unwrap_or_default(), message.unwrap_or_default())
+                self.answered(
+                    answer.raw().status().as_u16(),
+                    code.unwrap_or_default(),
+                    message.unwrap_or_default(),
+                )
             }
-            SdkError::ConstructionFailure(_) => {
-                Error::Invalid(format!("container {:?}, key {:?}: {}", self.container, self.key, shown(&error)))
-            }
+            SdkError::ConstructionFailure(_) => Error::Invalid(format!(
+                "container {:?}, key {:?}: {}",
+                self.container,
+                self.key,
+                shown(&error)
+            )),
             // An answer that is not of this protocol: a proxy's page, or a wrong port.
             SdkError::ResponseError(answer) if answer.raw().status().is_client_error() => {
                 self.answered(answer.raw().status().as_u16(), "", "the answer is not of the S3 protocol")
@@ -183,8 +192,13 @@ impl Request<'_> {
             (404, "" | "NotFound") => Error::NotFound { container, key: self.key.to_owned() },
             (
                 _,
-                "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" | "ExpiredToken"
-                | "InvalidToken" | "NotSignedUp" | "AuthorizationHeaderMalformed",
+                "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "RequestTimeTooSkewed"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "NotSignedUp"
+                | "AuthorizationHeaderMalformed",
             )
             | (401, _) => {
                 let code = if code.is_empty() { status.to_string() } else { code.to_owned() };

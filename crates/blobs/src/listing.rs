@@ -64,7 +64,9 @@ impl Listing<'_> {
         let more = answer.is_truncated.unwrap_or(false);
         self.position = match answer.next_continuation_token {
             Some(token) if more => Position::After(token),
-            None if more => return Err(Error::Invalid("the service cut a listing without saying how to go on".into())),
+            None if more => {
+                return Err(Error::Invalid("the service cut a listing without saying how to go on".into()));
+            }
             _ => Position::End,
         };
         let objects = answer.contents.unwrap_or_default().into_iter();

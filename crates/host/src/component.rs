@@ -4,6 +4,7 @@ use crate::clock::EpochClock;
 use crate::state::{Grants, State};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep};
@@ -29,6 +30,8 @@ pub(crate) struct Runner {
     pub(crate) grants: Arc<Grants>,
     pub(crate) clock: Arc<EpochClock>,
     pub(crate) request_time_max: Duration,
+    /// Set when the host ends, so that instances it drops are not taken for failures.
+    pub(crate) ending: Arc<AtomicBool>,
 }
 
 impl HandlerState for Runner {
@@ -53,7 +56,11 @@ impl HandlerState for Runner {
             proxy,
             view: State::http,
             expiration: Expiration { request_time_max: self.request_time_max, timer: None },
-            state: Work { request_time_max: self.request_time_max, clock: Arc::clone(&self.clock) },
+            state: Work {
+                request_time_max: self.request_time_max,
+                clock: Arc::clone(&self.clock),
+                ending: Arc::clone(&self.ending),
+            },
         })
     }
 }
@@ -62,6 +69,7 @@ impl HandlerState for Runner {
 pub(crate) struct Work {
     request_time_max: Duration,
     clock: Arc<EpochClock>,
+    ending: Arc<AtomicBool>,
 }
 
 impl WorkerState for Work {
@@ -90,7 +98,9 @@ impl WorkerState for Work {
     }
 
     fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !self.ending.load(Ordering::Relaxed)
+        {
             tracing::error!(reason = format!("{error:#}"), "a component instance ended with an error");
         }
         drop(store);

@@ -172,8 +172,7 @@ impl Manifest {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ManifestError::Read { path: path.to_path_buf(), source })?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&text, folder)
-            .map_err(|reason| ManifestError::Shape { path: path.to_path_buf(), reason })
+        Self::parse(&text, folder).map_err(|reason| ManifestError::Shape { path: path.to_path_buf(), reason })
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, String> {
@@ -184,7 +183,10 @@ impl Manifest {
         let mut components = file.component;
         for trigger in &file.trigger.http {
             if !components.contains_key(&trigger.component) {
-                return Err(format!("a trigger names component {:?}, which is not declared", trigger.component));
+                return Err(format!(
+                    "a trigger names component {:?}, which is not declared",
+                    trigger.component
+                ));
             }
         }
         for (id, component) in &mut components {

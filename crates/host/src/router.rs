@@ -86,10 +86,11 @@ impl Route {
         if path.contains("...") {
             return Err(RouteError::InnerWildcard(pattern.to_owned()));
         }
-        let segments = path.split('/').filter(|_| !path.is_empty()).map(|segment| match segment.strip_prefix(':') {
-            Some(name) => Segment::Parameter(name.to_owned()),
-            None => Segment::Literal(segment.to_owned()),
-        });
+        let segments =
+            path.split('/').filter(|_| !path.is_empty()).map(|segment| match segment.strip_prefix(':') {
+                Some(name) => Segment::Parameter(name.to_owned()),
+                None => Segment::Literal(segment.to_owned()),
+            });
         Ok(Self {
             pattern: pattern.to_owned(),
             segments: segments.collect(),

@@ -107,6 +107,7 @@ pub struct Host {
     router: Router,
     components: BTreeMap<String, Served>,
     ready: AtomicBool,
+    ending: Arc<AtomicBool>,
 }
 
 impl Host {
@@ -124,12 +125,15 @@ impl Host {
         let variables = resolve_variables(&manifest, &settings.variables)?;
         let engine = engine::engine()?;
         let clock = EpochClock::start(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
-        let loader = Loader { settings, engine, clock: Arc::new(clock), variables };
-        let components = manifest.components.iter().map(|(id, component)| {
-            loader.load(id, component).map(|served| (id.clone(), served))
-        });
+        let ending = Arc::new(AtomicBool::new(false));
+        let loader =
+            Loader { settings, engine, clock: Arc::new(clock), variables, ending: Arc::clone(&ending) };
+        let components = manifest
+            .components
+            .iter()
+            .map(|(id, component)| loader.load(id, component).map(|served| (id.clone(), served)));
         let components = components.collect::<Result<_, _>>()?;
-        Ok(Self { router, components, ready: AtomicBool::new(false) })
+        Ok(Self { router, components, ready: AtomicBool::new(false), ending })
     }
 
     /// Lets `/readyz` answer 200 from now on.
@@ -162,7 +166,8 @@ impl Host {
                 let host = Arc::clone(&host);
                 async move { Ok::<_, Infallible>(host.answer(request, peer).await) }
             });
-            let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let connection =
+                server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -174,6 +179,7 @@ impl Host {
         if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
@@ -200,11 +206,19 @@ impl Host {
             Ok(response) => response,
             Err(failed) if failed.is::<ExpirationError>() => {
                 tracing::error!(component, "no answer in time");
-                error(StatusCode::GATEWAY_TIMEOUT, "Timeout", "the request took longer than this server allows")
+                error(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "Timeout",
+                    "the request took longer than this server allows",
+                )
             }
             Err(failed) => {
                 tracing::error!(component, reason = format!("{failed:#}"), "component failed");
-                error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "the request failed; the server's log has the reason")
+                error(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "InternalServerError",
+                    "the request failed; the server's log has the reason",
+                )
             }
         }
     }
@@ -216,6 +230,7 @@ struct Loader<'a> {
     engine: Engine,
     clock: Arc<EpochClock>,
     variables: BTreeMap<String, String>,
+    ending: Arc<AtomicBool>,
 }
 
 impl Loader<'_> {
@@ -234,8 +249,10 @@ impl Loader<'_> {
             models: own.models.then(|| ModelRegistry::new(Arc::clone(&self.settings.models))),
             memory_bytes_max: self.settings.instance_bytes_max,
         };
-        let refused =
-            |error: wasmtime::Error| HostError::Imports { component: id.to_owned(), reason: format!("{error:#}") };
+        let refused = |error: wasmtime::Error| HostError::Imports {
+            component: id.to_owned(),
+            reason: format!("{error:#}"),
+        };
         let compiled = engine::component(&self.engine, &component.source, &self.settings.compile_cache)?;
         let linker = linker(&self.engine, own.models).map_err(refused)?;
         let pre = linker.instantiate_pre(&compiled).and_then(ServicePre::new).map_err(refused)?;
@@ -247,6 +264,7 @@ impl Loader<'_> {
             grants: Arc::new(grants),
             clock: Arc::clone(&self.clock),
             request_time_max,
+            ending: Arc::clone(&self.ending),
         };
         let body_bytes_max = own.request_body_bytes_max.unwrap_or(self.settings.request_body_bytes_max);
         Ok(Served { handler: ProxyHandler::new(runner), body_bytes_max })
@@ -312,7 +330,9 @@ fn prepare(
         ("spin-base-path".to_owned(), "/".to_owned()),
         ("spin-client-addr".to_owned(), peer.to_string()),
     ];
-    spin.extend(found.parameters.iter().map(|(name, value)| (format!("spin-path-match-{name}"), (*value).to_owned())));
+    spin.extend(
+        found.parameters.iter().map(|(name, value)| (format!("spin-path-match-{name}"), (*value).to_owned())),
+    );
     for (name, value) in spin {
         let name = HeaderName::try_from(name).map_err(|error| error.to_string())?;
         let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
@@ -334,7 +354,12 @@ fn absolute(uri: &Uri, host: Option<&HeaderValue>) -> Result<Uri, String> {
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let scheme = uri.scheme_str().unwrap_or("http");
-    Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().map_err(|error| error.to_string())
+    Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(path)
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 fn declared_length(request: &Request<Incoming>) -> Option<u64> {

@@ -74,8 +74,7 @@ impl Storage {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let _ = stream.set_nodelay(true);
-                let connection =
-                    server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+                let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "S3 connection ended");

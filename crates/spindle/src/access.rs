@@ -46,8 +46,9 @@ impl Secrets {
     pub(crate) fn load_or_make(data: &Path) -> Result<Self> {
         let path = data.join("secrets.json");
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is not readable; restore it, or delete it to get new keys", path.display())),
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is not readable; restore it, or delete it to get new keys", path.display())
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Self {
                     key: random(),

@@ -24,7 +24,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
     println!("OpenVINO  {} ({})", library.version(), library.path().display());
     match &places.encoder {
         Some(folder) => println!("encoder   {}", folder.display()),
-        None => println!("encoder   none: trainings use the lexical recipe; `cargo xtask setup` installs one"),
+        None => {
+            println!("encoder   none: trainings use the lexical recipe; `cargo xtask setup` installs one")
+        }
     }
     Ok(())
 }

@@ -58,7 +58,8 @@ fn run(command: Command) -> Result<()> {
 }
 
 fn start_log() {
-    let filter = EnvFilter::try_from_env("SPINDLE_LOG").unwrap_or_else(|_| EnvFilter::new("warn,spindle=info"));
+    let filter =
+        EnvFilter::try_from_env("SPINDLE_LOG").unwrap_or_else(|_| EnvFilter::new("warn,spindle=info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::env::var("SPINDLE_LOG_FORMAT").is_ok_and(|format| format == "json") {
         log.json().init();

@@ -52,8 +52,11 @@ fn encoder(explicit: Option<&Path>) -> Result<Option<PathBuf>> {
 /// The program's folder and those above it (a built project has the program in `target/release`), then the working folder.
 fn roots() -> Vec<PathBuf> {
     let program = env::current_exe().ok();
-    let mut roots: Vec<PathBuf> =
-        program.iter().flat_map(|program| program.ancestors().skip(1).take(4)).map(Path::to_path_buf).collect();
+    let mut roots: Vec<PathBuf> = program
+        .iter()
+        .flat_map(|program| program.ancestors().skip(1).take(4))
+        .map(Path::to_path_buf)
+        .collect();
     roots.extend(env::current_dir());
     roots
 }
@@ -61,5 +64,7 @@ fn roots() -> Vec<PathBuf> {
 fn user_cache() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = base.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set; name a folder with --cache")?.join("spindle/components"))
+    Ok(base
+        .context("neither XDG_CACHE_HOME nor HOME is set; name a folder with --cache")?
+        .join("spindle/components"))
 }

@@ -40,7 +40,9 @@ const JOBS: usize = 4;
 
 /// Run everything on this machine: API, studio, object storage, worker
 #[derive(Args)]
-#[command(after_help = "Examples:\n  spindle up\n  spindle up --data /srv/spindle --listen 0.0.0.0:8080\n\nAddresses and keys are in <DATA>/access.json as soon as everything answers.")]
+#[command(
+    after_help = "Examples:\n  spindle up\n  spindle up --data /srv/spindle --listen 0.0.0.0:8080\n\nAddresses and keys are in <DATA>/access.json as soon as everything answers."
+)]
 pub(crate) struct UpArguments {
     /// Folder of all data; made when absent
     #[arg(long, env = "SPINDLE_DATA", default_value = "spindle-data")]
@@ -98,7 +100,10 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<()> {
     let running = start(&arguments.data, arguments.listen, &arguments.server).await?;
     let access = &running.access;
     println!("API      {}\nstudio   {}/\nkey      {}", access.endpoint, access.endpoint, access.key);
-    println!("S3       {} (key id {}, region {})", access.s3.endpoint, access.s3.access_key_id, access.s3.region);
+    println!(
+        "S3       {} (key id {}, region {})",
+        access.s3.endpoint, access.s3.access_key_id, access.s3.region
+    );
     println!("details  {}", running.access_file.display());
     until_stopped().await;
     running.stop().await
@@ -207,12 +212,16 @@ fn lock(data: &Path) -> Result<File> {
         format!("cannot make the data folder {}; choose another with --data", data.display())
     })?;
     let path = data.join("lock");
-    let file = File::create(&path)
-        .with_context(|| format!("cannot write to the data folder {}; choose another with --data", data.display()))?;
+    let file = File::create(&path).with_context(|| {
+        format!("cannot write to the data folder {}; choose another with --data", data.display())
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {
-            bail!("another spindle uses the data folder {}; stop it, or choose another with --data", data.display())
+            bail!(
+                "another spindle uses the data folder {}; stop it, or choose another with --data",
+                data.display()
+            )
         }
         Err(fs::TryLockError::Error(error)) => Err(error).context(format!("cannot lock {}", path.display())),
     }

@@ -55,7 +55,9 @@ pub(crate) async fn check_container(blobs: &Blobs, container: &str) -> Result<()
     match blobs.container_exists(container).await {
         Ok(true) => Ok(()),
         Ok(false) => {
-            let message = format!("the storage container {container:?} does not exist; create it and upload the documents");
+            let message = format!(
+                "the storage container {container:?} does not exist; create it and upload the documents"
+            );
             Err(Failure::refused(ErrorKind::NotFound, message))
         }
         Err(error) => Err(error.into()),

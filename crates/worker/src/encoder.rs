@@ -38,7 +38,8 @@ impl EncoderSource {
     /// installed.
     pub(crate) async fn open(&self, engine: &Engine) -> Result<Option<Arc<InstalledEncoder>>, Failure> {
         let Some(published) = &self.published else { return Ok(None) };
-        let opened = self.opened.get_or_try_init(|| async { self.convert(engine, published).map(Arc::new) }).await?;
+        let opened =
+            self.opened.get_or_try_init(|| async { self.convert(engine, published).map(Arc::new) }).await?;
         Ok(Some(Arc::clone(opened)))
     }
 
@@ -47,7 +48,8 @@ impl EncoderSource {
             let message = format!("the encoder in {} can't be used: {reason}", published.display());
             Failure::refused(ErrorKind::Unavailable, message)
         };
-        let package = EncoderPackage::convert(published, &self.store, None).map_err(|e| unusable(e.to_string()))?;
+        let package =
+            EncoderPackage::convert(published, &self.store, None).map_err(|e| unusable(e.to_string()))?;
         let folder = package.folder.clone();
         let tokenizer = folder.join(inference::TOKENIZER_FILE);
         let tokenizer_json = fs::read(&tokenizer).map_err(|error| unusable(error.to_string()))?;
@@ -67,9 +69,16 @@ impl EncoderSource {
 impl InstalledEncoder {
     /// Puts the encoder where every host finds it, before a model that needs it is known: files to the object storage,
     /// tokenizer to the catalog, which components read.
-    pub(crate) async fn publish(&self, blobs: &Blobs, container: &str, catalog: &Catalog) -> Result<(), Failure> {
+    pub(crate) async fn publish(
+        &self,
+        blobs: &Blobs,
+        container: &str,
+        catalog: &Catalog,
+    ) -> Result<(), Failure> {
         let digest = &self.reference.digest;
-        let missing = |error: std::io::Error| Failure::refused(ErrorKind::Unavailable, format!("encoder {digest}: {error}"));
+        let missing = |error: std::io::Error| {
+            Failure::refused(ErrorKind::Unavailable, format!("encoder {digest}: {error}"))
+        };
         for entry in fs::read_dir(&self.folder).map_err(missing)? {
             let path = entry.map_err(missing)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

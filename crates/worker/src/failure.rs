@@ -1,7 +1,7 @@
 //! Why a job did not end well, by what happens next.
 
-use language_api::{ApiError, ErrorKind};
 use language_api::error::ErrorBody;
+use language_api::{ApiError, ErrorKind};
 use thiserror::Error;
 
 /// What a job's code hands back when it does not succeed.

@@ -192,11 +192,16 @@ async fn execute(run: Run) {
     beating.abort();
     let done = done.unwrap_or_else(|error| {
         tracing::error!(%job, %error, "job panicked");
-        Err(Failure::refused(language_api::ErrorKind::Internal, "the job failed by a defect of this server; its log says where"))
+        Err(Failure::refused(
+            language_api::ErrorKind::Internal,
+            "the job failed by a defect of this server; its log says where",
+        ))
     });
     match conclude(&run, done).await {
         Ok(()) | Err(catalog::Error::LeaseLost { .. }) => {}
-        Err(error) => tracing::error!(%job, %error, "could not write how the job ended; it will be run again"),
+        Err(error) => {
+            tracing::error!(%job, %error, "could not write how the job ended; it will be run again")
+        }
     }
 }
 

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use blobs::{BlobConfig, Blobs, Depth, Error, Permission};
 
+use s3s::S3ErrorCode;
+
 use super::server::{Rules, Server, container_name};
 
 async fn denied(operation: &'static str) -> (Server, Blobs, String) {
-    let server = Server::own(Rules { denied: Some(operation), ..Rules::default() }).await;
+    let server =
+        Server::own(Rules { refused: Some((operation, S3ErrorCode::AccessDenied)), ..Rules::default() })
+            .await;
     let (blobs, container) = (server.blobs(), container_name());
     // The container is made before the rule bites, unless the rule is about that.
     let _ = blobs.create_container_if_absent(&container).await;
@@ -42,6 +46,15 @@ async fn refusals_name_the_permission() {
     assert_denied(blobs.create_container_if_absent(&container).await, Permission::CreateBucket);
     let (_server, blobs, container) = denied("HeadBucket").await;
     assert_denied(blobs.container_exists(&container).await, Permission::ListBucket);
+}
+
+/// The server of these tests makes containers on the way, so the answer of others is given by a rule.
+#[tokio::test]
+async fn writing_into_a_missing_container_names_it() {
+    let refused = Some(("PutObject", S3ErrorCode::NoSuchBucket));
+    let server = Server::own(Rules { refused, ..Rules::default() }).await;
+    let error = server.blobs().put("letters", "a.txt", "text").await.unwrap_err();
+    assert!(matches!(&error, Error::ContainerNotFound(name) if name == "letters"), "{error:?}");
 }
 
 #[tokio::test]
@@ -115,7 +128,8 @@ async fn answers_that_break_off_are_no_objects() {
     let error = blobs.get("letters", "a.txt", 1000).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
     let folder = tempfile::TempDir::new().unwrap();
-    let error = blobs.download("letters", "a.txt", &folder.path().join("a.txt"), None, 1000).await.unwrap_err();
+    let error =
+        blobs.download("letters", "a.txt", &folder.path().join("a.txt"), None, 1000).await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,5 +1,6 @@
 //! The server under test.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use s3s::{S3Result, s3_error};
+use s3s::{S3ErrorCode, S3Result, s3_error};
 use tempfile::TempDir;
 
 const ACCESS_KEY: &str = "test-access";
@@ -24,19 +25,34 @@ pub(crate) struct Server {
 /// Refuses what a test tells it to.
 #[derive(Clone, Default)]
 pub(crate) struct Rules {
-    /// An operation that nobody may do, by its S3 name.
-    pub(crate) denied: Option<&'static str>,
+    /// An operation by its S3 name, and how it is always answered.
+    pub(crate) refused: Option<(&'static str, S3ErrorCode)>,
     /// How many requests are answered with "slow down" first.
     pub(crate) slow_downs: Arc<AtomicU32>,
 }
 
-#[async_trait::async_trait]
 impl S3Access for Rules {
-    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        if self.denied == Some(context.s3_op().name()) {
-            return Err(s3_error!(AccessDenied));
+    // The trait is written with `async_trait`; this is what that makes of `async fn check`.
+    fn check<'a, 'b, 'c, 'answer>(
+        &'a self,
+        context: &'b mut S3AccessContext<'c>,
+    ) -> Pin<Box<dyn Future<Output = S3Result<()>> + Send + 'answer>>
+    where
+        'a: 'answer,
+        'b: 'answer,
+        'c: 'answer,
+    {
+        Box::pin(std::future::ready(self.decide(context.s3_op().name())))
+    }
+}
+
+impl Rules {
+    fn decide(&self, operation: &str) -> S3Result<()> {
+        if let Some((_, code)) = self.refused.as_ref().filter(|(refused, _)| *refused == operation) {
+            return Err(code.clone().into());
         }
-        let wait = self.slow_downs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let wait =
+            self.slow_downs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if wait.is_ok() { Err(s3_error!(SlowDown)) } else { Ok(()) }
     }
 }
@@ -44,7 +60,9 @@ impl S3Access for Rules {
 impl Server {
     /// The server of the environment, or one of our own.
     pub(crate) async fn start() -> Self {
-        let Ok(endpoint) = std::env::var("BLOBS_TEST_ENDPOINT") else { return Self::own(Rules::default()).await };
+        let Ok(endpoint) = std::env::var("BLOBS_TEST_ENDPOINT") else {
+            return Self::own(Rules::default()).await;
+        };
         let config = BlobConfig {
             endpoint: Some(endpoint),
             region: std::env::var("BLOBS_TEST_REGION").unwrap_or_else(|_| "us-east-1".to_owned()),

@@ -93,7 +93,8 @@ impl BackendExecutionContext for NamedModel {
         &mut self,
         inputs: Option<Vec<NnNamedTensor>>,
     ) -> Result<Option<Vec<NnNamedTensor>>, BackendError> {
-        let tensors: Vec<NamedTensor> = inputs.unwrap_or_default().into_iter().map(from_nn).collect::<Result<_, _>>()?;
+        let tensors: Vec<NamedTensor> =
+            inputs.unwrap_or_default().into_iter().map(from_nn).collect::<Result<_, _>>()?;
         let inputs = Inputs::from_tensors(&tensors).map_err(|error| failure(error.to_string()))?;
         // Opening and computing block; the executor moves its other work to another thread meanwhile.
         let emissions = tokio::task::block_in_place(|| {

@@ -4,7 +4,9 @@ use http::Uri;
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use thiserror::Error;
-use wasmtime_wasi_http::{Error as HttpError, RequestOptions, Result as HttpResult, WasiBody, WasiHttpHooks, default_send_request};
+use wasmtime_wasi_http::{
+    Error as HttpError, RequestOptions, Result as HttpResult, WasiBody, WasiHttpHooks, default_send_request,
+};
 
 /// An `allowed_outbound_hosts` entry that can't be read. The person who wrote the manifest can fix it.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -25,7 +27,11 @@ struct Pattern {
 impl OutboundHosts {
     /// Reads the entries of a manifest.
     pub(crate) fn parse(entries: &[String]) -> Result<Self, OutboundHostError> {
-        entries.iter().map(|entry| Pattern::parse(entry)).collect::<Result<Vec<_>, _>>().map(|all| Self(all.into()))
+        entries
+            .iter()
+            .map(|entry| Pattern::parse(entry))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|all| Self(all.into()))
     }
 
     fn allow(&self, uri: &Uri) -> bool {
@@ -73,7 +79,10 @@ impl WasiHttpHooks for OutboundHosts {
         let allowed = self.allow(request.uri());
         Box::new(async move {
             if !allowed {
-                tracing::warn!(host = request.uri().host(), "outgoing request refused: host not in allowed_outbound_hosts");
+                tracing::warn!(
+                    host = request.uri().host(),
+                    "outgoing request refused: host not in allowed_outbound_hosts"
+                );
                 return Err(HttpError::HttpRequestDenied);
             }
             let (response, connection) = default_send_request(request, options).await?;

@@ -102,9 +102,11 @@ impl Session {
 
     fn rollback(&self) -> rusqlite::Result<()> {
         self.0.changed.store(false, Ordering::Relaxed);
-        self.with(|connection| {
-            if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("ROLLBACK") }
-        })
+        self.with(
+            |connection| {
+                if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("ROLLBACK") }
+            },
+        )
     }
 
     fn execute(&self, statement: &str, parameters: &[Value]) -> rusqlite::Result<Answer> {

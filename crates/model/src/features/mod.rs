@@ -55,9 +55,6 @@ enum Template {
     ElsewhereAfter,
     ElsewhereShape,
     LineLast,
-    NextLine,
-    BeforeLine,
-    Enclosing,
 }
 
 /// Spreads all bits over all bits (the finisher of SplitMix64).
@@ -140,23 +137,17 @@ impl<'a> Line<'a> {
     }
 }
 
-fn off(t: Template) -> bool {
-    static MASK: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *MASK.get_or_init(|| std::env::var("OFF").map_or(0, |s| s.split(',').fold(0, |m, x| m | 1u64 << x.parse::<u64>().unwrap()))) >> (t as u64) & 1 == 1
-}
 struct Writer {
     hashes: Vec<u64>,
 }
 
 impl Writer {
     fn push(&mut self, template: Template, value: u64) {
-        if off(template) { return; }
         self.hashes.push(join(template as u64, value));
     }
 
     /// A feature of a neighbour: `place` tells distances apart.
     fn push_near(&mut self, template: Template, place: u64, value: u64) {
-        if off(template) { return; }
         self.hashes.push(join(template as u64 | place << 32, value));
     }
 
@@ -230,15 +221,10 @@ impl Writer {
         if from_start > 0 {
             self.push(Template::LineFirst, line.all[line.words.start].lower);
         }
-        let letters = |a: &&Attributes| !a.kinds.is_sign_or_digits();
-        if let Some(last) = line.all[word + 1..line.words.end].iter().rev().find(letters) {
+        // Lines of forms and agreements often name at their end whom or what they are about.
+        let rest = &line.all[word + 1..line.words.end];
+        if let Some(last) = rest.iter().rev().find(|near| !near.kinds.is_sign_or_digits()) {
             self.push(Template::LineLast, last.lower);
-        }
-        if let Some(next) = line.all[line.words.end..].iter().take(8).find(letters) {
-            self.push(Template::NextLine, next.lower);
-        }
-        if let Some(next) = line.all[..line.words.start].iter().rev().take(8).find(letters) {
-            self.push(Template::BeforeLine, next.lower);
         }
         let enclosed = line.all[word].enclosed;
         if enclosed != 0 {

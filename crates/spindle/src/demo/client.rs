@@ -51,7 +51,11 @@ impl Client {
             match state["status"].as_str() {
                 Some("succeeded") => return Ok(state),
                 Some("notStarted" | "running" | "cancelling") => {}
-                _ => bail!("the job ended as {}:\n{}", state["status"], serde_json::to_string_pretty(&state["errors"])?),
+                _ => bail!(
+                    "the job ended as {}:\n{}",
+                    state["status"],
+                    serde_json::to_string_pretty(&state["errors"])?
+                ),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(POLL_MAX);
@@ -59,7 +63,8 @@ impl Client {
     }
 
     async fn request(&self, method: Method, url: &str, body: Option<&Value>) -> Result<Response> {
-        let mut request = self.http.request(method.clone(), url).header("Ocp-Apim-Subscription-Key", &self.key);
+        let mut request =
+            self.http.request(method.clone(), url).header("Ocp-Apim-Subscription-Key", &self.key);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -62,7 +62,8 @@ pub(crate) async fn demo(arguments: DemoArguments) -> Result<()> {
 }
 
 async fn upload(running: &Running, examples: &Path, labels: &Value) -> Result<()> {
-    let container = labels["metadata"]["storageInputContainerName"].as_str().context("labels.json names no container")?;
+    let container =
+        labels["metadata"]["storageInputContainerName"].as_str().context("labels.json names no container")?;
     running.blobs.create_container_if_absent(container).await?;
     let mut count = 0;
     for document in labels["assets"]["documents"].as_array().into_iter().flatten() {
@@ -82,7 +83,11 @@ async fn create(client: &Client, project: &str, labels: &Value) -> Result<()> {
     client.send(Method::PATCH, &path, Some(&labels["metadata"])).await?;
     let job = client.start(Method::POST, &format!("{path}/:import"), labels).await?;
     let state = client.wait(&job, |_| {}).await?;
-    println!("  {} documents ({})", labels["assets"]["documents"].as_array().map_or(0, Vec::len), show::datasets(labels));
+    println!(
+        "  {} documents ({})",
+        labels["assets"]["documents"].as_array().map_or(0, Vec::len),
+        show::datasets(labels)
+    );
     for warning in state["warnings"].as_array().into_iter().flatten() {
         println!("  warning: {}", warning["message"].as_str().unwrap_or_default());
     }
@@ -107,7 +112,8 @@ async fn train(client: &Client, project: &str, config: &str) -> Result<()> {
     let state = client.wait(&job, watch).await;
     bar.finish();
     state?;
-    let summary = client.send(Method::GET, &format!("{path}/models/{MODEL}/evaluation/summary-result"), None).await?;
+    let summary =
+        client.send(Method::GET, &format!("{path}/models/{MODEL}/evaluation/summary-result"), None).await?;
     show::step("4  Evaluation on the Test documents, which share no names or numbers with Train");
     show::evaluation(&summary);
     Ok(())
@@ -151,12 +157,16 @@ async fn extract(client: &Client, project: &str, metadata: &Value, examples: &Pa
 fn how_to_go_on(running: &Running, project: &str, data: &Path, stay: bool) {
     show::step("Go on");
     if !stay {
-        println!("  The demo's server ends now. To keep one: spindle demo --stay, or spindle up --data <folder>.\n  While it runs:");
+        println!(
+            "  The demo's server ends now. To keep one: spindle demo --stay, or spindle up --data <folder>.\n  While it runs:"
+        );
     }
     let endpoint = &running.access.endpoint;
     let key = format!("-H 'Ocp-Apim-Subscription-Key: {}'", running.access.key);
     println!("  curl {key} '{endpoint}/language/authoring/analyze-text/projects?api-version=2023-04-01'");
-    println!("  curl {key} -H 'Content-Type: application/json' '{endpoint}/language/:analyze-text?api-version=2023-04-01' -d '{{\"kind\":\"CustomEntityRecognition\",\"parameters\":{{\"projectName\":\"{project}\",\"deploymentName\":\"{DEPLOYMENT}\"}},\"analysisInput\":{{\"documents\":[{{\"id\":\"1\",\"text\":\"Claim by Ana Ruiz under policy PN-4471: hail damage on 3 May 2024, EUR 1,250.\"}}]}}}}'");
+    println!(
+        "  curl {key} -H 'Content-Type: application/json' '{endpoint}/language/:analyze-text?api-version=2023-04-01' -d '{{\"kind\":\"CustomEntityRecognition\",\"parameters\":{{\"projectName\":\"{project}\",\"deploymentName\":\"{DEPLOYMENT}\"}},\"analysisInput\":{{\"documents\":[{{\"id\":\"1\",\"text\":\"Claim by Ana Ruiz under policy PN-4471: hail damage on 3 May 2024, EUR 1,250.\"}}]}}}}'"
+    );
     println!("  Studio: {endpoint}/   ·   keys and addresses: {}", data.join("access.json").display());
 }
 

@@ -33,13 +33,19 @@ pub(super) fn evaluation(summary: &Value) {
 
 fn row(name: &str, [precision, recall, f1]: [&Value; 3], support: &str) {
     let number = |value: &Value| value.as_f64().unwrap_or(0.0);
-    println!("  {name:<16} {:>9.3} {:>9.3} {:>9.3} {support:>9}", number(precision), number(recall), number(f1));
+    println!(
+        "  {name:<16} {:>9.3} {:>9.3} {:>9.3} {support:>9}",
+        number(precision),
+        number(recall),
+        number(f1)
+    );
 }
 
 /// The text with its entities coloured and named; offsets are code points.
 pub(super) fn entities(text: &str, entities: &Value) {
     let signs: Vec<char> = text.chars().collect();
-    let piece = |from: usize, to: usize| signs[from.min(signs.len())..to.min(signs.len())].iter().collect::<String>();
+    let piece =
+        |from: usize, to: usize| signs[from.min(signs.len())..to.min(signs.len())].iter().collect::<String>();
     let mut painted = String::new();
     let mut at = 0;
     for entity in entities.as_array().into_iter().flatten() {
@@ -47,8 +53,14 @@ pub(super) fn entities(text: &str, entities: &Value) {
         let (start, end) = (number("offset"), number("offset") + number("length"));
         let category = entity["category"].as_str().unwrap_or_default();
         painted.push_str(&piece(at, start));
-        let found = format!("[{} · {category} {:.2}]", piece(start, end), entity["confidenceScore"].as_f64().unwrap_or(0.0));
-        painted.push_str(&found.if_supports_color(Stream::Stdout, |found| found.color(color(category))).to_string());
+        let found = format!(
+            "[{} · {category} {:.2}]",
+            piece(start, end),
+            entity["confidenceScore"].as_f64().unwrap_or(0.0)
+        );
+        painted.push_str(
+            &found.if_supports_color(Stream::Stdout, |found| found.color(color(category))).to_string(),
+        );
         at = end;
     }
     painted.push_str(&piece(at, signs.len()));

@@ -17,7 +17,10 @@ pub(crate) async fn deploy(run: &Run) -> Result<Outcome, Failure> {
         Failure::from(ApiError::new(ErrorKind::Unavailable, message).at("trainedModelLabel"))
     })?;
     let (project, name) = (&run.job.project, &run.job.target);
-    services.catalog.put_deployment(&run.lease, project, name, &payload.model_label, Timestamp::now()).await?;
+    services
+        .catalog
+        .put_deployment(&run.lease, project, name, &payload.model_label, Timestamp::now())
+        .await?;
     Ok(Outcome::succeeded())
 }
 

@@ -32,12 +32,16 @@ pub(crate) fn evaluate(
         step(predicted.len() as f32 / documents.len() as f32)?;
     }
     let scores = Scores::of(
-        documents.iter().zip(&predicted).map(|(document, found)| (document.regions.as_slice(), found.as_slice())),
+        documents
+            .iter()
+            .zip(&predicted)
+            .map(|(document, found)| (document.regions.as_slice(), found.as_slice())),
     );
     let matrix = ConfusionMatrix::of(documents.iter().zip(&predicted).map(|(document, found)| {
         (document.document.text.as_str(), document.regions.as_slice(), found.as_slice())
     }));
-    let results = documents.iter().zip(&predicted).map(|(document, found)| document_result(document, found, language));
+    let results =
+        documents.iter().zip(&predicted).map(|(document, found)| document_result(document, found, language));
     Ok(Evaluation {
         summary: EvaluationSummary {
             project_kind: ProjectKind::CustomEntityRecognition,
@@ -48,7 +52,11 @@ pub(crate) fn evaluate(
     })
 }
 
-fn predict(serving: &ServingModel, graph: &dyn Graph, batch: &[LabeledDocument]) -> Result<Vec<Vec<Entity>>, Failure> {
+fn predict(
+    serving: &ServingModel,
+    graph: &dyn Graph,
+    batch: &[LabeledDocument],
+) -> Result<Vec<Vec<Entity>>, Failure> {
     let failed = |error: String| Failure::refused(ErrorKind::Internal, format!("prediction failed: {error}"));
     let texts: Vec<&str> = batch.iter().map(|document| document.document.text.as_str()).collect();
     let prepared = serving.prepare(&texts).map_err(|error| failed(error.to_string()))?;
@@ -56,7 +64,11 @@ fn predict(serving: &ServingModel, graph: &dyn Graph, batch: &[LabeledDocument])
     serving.decode(&prepared, &emissions).map_err(|error| failed(error.to_string()))
 }
 
-fn document_result(document: &LabeledDocument, found: &[Entity], language: &str) -> Result<EvaluationDocument, Failure> {
+fn document_result(
+    document: &LabeledDocument,
+    found: &[Entity],
+    language: &str,
+) -> Result<EvaluationDocument, Failure> {
     let result = serde_json::to_string(&EvaluatedDocument::new(document, found, language))?;
     Ok(EvaluationDocument { location: document.document.location.clone(), result })
 }

@@ -27,14 +27,16 @@ pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
     let Some(staged) = services.catalog.begin_import(&run.lease, &run.job.project).await? else {
         return Ok(Outcome::succeeded());
     };
-    let assets = file.assets.unwrap_or(Assets { project_kind: String::new(), entities: vec![], documents: vec![] });
+    let assets =
+        file.assets.unwrap_or(Assets { project_kind: String::new(), entities: vec![], documents: vec![] });
     let categories: Vec<Category> = assets
         .entities
         .iter()
         .map(|entry| Category { name: entry.category.clone(), description: entry.description.clone() })
         .collect();
     services.catalog.stage_categories(&run.lease, &staged, &categories).await?;
-    let mut import = Import { run, container: &change.container, staged, problems: vec![], warnings: vec![], missing: 0 };
+    let mut import =
+        Import { run, container: &change.container, staged, problems: vec![], warnings: vec![], missing: 0 };
     import.labeled(&assets.documents).await?;
     if !import.problems.is_empty() {
         return Err(Failure::Refused(import.problems.iter().map(Problem::body).collect()));
@@ -74,11 +76,16 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn document(&mut self, entry: &DocumentEntry, index: usize) -> Result<Option<NewDocument>, Failure> {
+    async fn document(
+        &mut self,
+        entry: &DocumentEntry,
+        index: usize,
+    ) -> Result<Option<NewDocument>, Failure> {
         let services = &self.run.services;
         let limits = &services.limits;
         let location = &entry.location;
-        let read = documents::read(&services.blobs, self.container, location, limits.document_characters_max).await?;
+        let read = documents::read(&services.blobs, self.container, location, limits.document_characters_max)
+            .await?;
         let mut row = NewDocument {
             location: location.clone(),
             language: entry.language.clone(),
@@ -86,7 +93,9 @@ impl Import<'_> {
             state: DocumentState::Present,
             etag: None,
             characters: None,
-            regions: (!entry.entities.is_empty()).then(|| serde_json::to_string(&entry.entities)).transpose()?,
+            regions: (!entry.entities.is_empty())
+                .then(|| serde_json::to_string(&entry.entities))
+                .transpose()?,
             label_counts: label_counts(entry),
         };
         match read {
@@ -104,7 +113,10 @@ impl Import<'_> {
                 row.state = DocumentState::Missing;
                 self.missing += 1;
                 if self.warnings.len() < WARNINGS_MAX {
-                    let message = format!("document {location:?} is not in container {:?}; it is left out of training until it is", self.container);
+                    let message = format!(
+                        "document {location:?} is not in container {:?}; it is left out of training until it is",
+                        self.container
+                    );
                     self.warnings.push(JobWarning { code: "DocumentMissing".to_owned(), message });
                 }
             }
@@ -123,7 +135,9 @@ impl Import<'_> {
         let mut listing = services.blobs.list(self.container, "", Depth::Folder);
         while let Some(objects) = listing.next_page().await? {
             self.run.stop.check()?;
-            let new = objects.into_iter().filter(|object| is_document(&object.key) && !known.contains(object.key.as_str()));
+            let new = objects
+                .into_iter()
+                .filter(|object| is_document(&object.key) && !known.contains(object.key.as_str()));
             let rows: Vec<NewDocument> = new
                 .map(|object| NewDocument {
                     location: object.key,
@@ -143,7 +157,9 @@ impl Import<'_> {
 }
 
 fn is_document(key: &str) -> bool {
-    let text = key.len() > 4 && key.is_char_boundary(key.len() - 4) && key[key.len() - 4..].eq_ignore_ascii_case(".txt");
+    let text = key.len() > 4
+        && key.is_char_boundary(key.len() - 4)
+        && key[key.len() - 4..].eq_ignore_ascii_case(".txt");
     text && !key.contains('/')
 }
 
@@ -157,7 +173,8 @@ fn label_counts(entry: &DocumentEntry) -> BTreeMap<String, u64> {
 
 fn summary(mut warnings: Vec<JobWarning>, missing: usize) -> Vec<JobWarning> {
     if missing > warnings.len() {
-        let message = format!("{missing} documents are missing in all; the first {} are named", warnings.len());
+        let message =
+            format!("{missing} documents are missing in all; the first {} are named", warnings.len());
         warnings.push(JobWarning { code: "DocumentsMissing".to_owned(), message });
     }
     warnings
@@ -169,7 +186,14 @@ mod tests {
 
     #[test]
     fn documents_are_text_files_at_the_root() {
-        for (key, expected) in [("a.txt", true), ("A.TXT", true), ("a.json", false), ("x/a.txt", false), (".txt", false), ("日本", false)] {
+        for (key, expected) in [
+            ("a.txt", true),
+            ("A.TXT", true),
+            ("a.json", false),
+            ("x/a.txt", false),
+            (".txt", false),
+            ("日本", false),
+        ] {
             assert_eq!(is_document(key), expected, "{key}");
         }
     }

@@ -16,7 +16,12 @@ pub(crate) struct TrainingProgress<'a> {
 impl<'a> TrainingProgress<'a> {
     pub(crate) fn begin(run: &'a Run, payload: &TrainPayload, label: ModelLabel) -> Self {
         let begun = Timestamp::now();
-        let phase = |start, status| PhaseState { percent_complete: 0, start_date_time: start, end_date_time: None, status };
+        let phase = |start, status| PhaseState {
+            percent_complete: 0,
+            start_date_time: start,
+            end_date_time: None,
+            status,
+        };
         let state = TrainingResult {
             model_label: label,
             training_config_version: payload.training_config_version.clone(),

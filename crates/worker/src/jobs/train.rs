@@ -103,15 +103,22 @@ async fn read_labeled(
     if row.state == DocumentState::Missing {
         return Ok(Err(format!("document {location:?} is missing from the container")));
     }
-    let read = documents::read(&services.blobs, &project.container, location, limits.document_characters_max).await?;
+    let read = documents::read(&services.blobs, &project.container, location, limits.document_characters_max)
+        .await?;
     let text = match read {
         Ok(text) => text.text,
-        Err(Unreadable::Missing) => return Ok(Err(format!("document {location:?} is missing from the container"))),
+        Err(Unreadable::Missing) => {
+            return Ok(Err(format!("document {location:?} is missing from the container")));
+        }
         Err(Unreadable::Refused(message)) => return Ok(Err(message)),
     };
     let entities: Vec<RegionEntry> = serde_json::from_str(regions)?;
-    let entry =
-        DocumentEntry { location: location.clone(), language: row.language.clone(), dataset: row.dataset, entities };
+    let entry = DocumentEntry {
+        location: location.clone(),
+        language: row.language.clone(),
+        dataset: row.dataset,
+        entities,
+    };
     Ok(label_formats::resolve_document(&entry, 0, &text, limits).map_err(|problems| {
         let first = problems.first().map_or("", |problem| problem.message.as_str());
         format!("the labels of document {location:?} no longer fit its text: {first}")
@@ -134,7 +141,8 @@ fn divide(
         documents.into_iter().partition(|document| document.dataset == Some(Dataset::Test));
     if let EvaluationOptions::Percentage { testing_split_percentage, .. } = options {
         if !test.is_empty() {
-            let message = format!("{} documents assigned to Test are scored on in addition to the split", test.len());
+            let message =
+                format!("{} documents assigned to Test are scored on in addition to the split", test.len());
             warnings.push(JobWarning { code: "TestDocumentsAdded".to_owned(), message });
         }
         let views: Vec<SplitDocument<'_>> = learn.iter().map(split_view).collect();
@@ -231,9 +239,14 @@ fn score(
     progress: &mut TrainingProgress<'_>,
 ) -> Result<Evaluation, Failure> {
     let id = &bundle.manifest.model_id;
-    let failed = |error: String| Failure::refused(ErrorKind::Internal, format!("model {id} can't be evaluated: {error}"));
-    let tokenizer = encoder.filter(|_| bundle.manifest.encoder.is_some()).map(|encoder| encoder.tokenizer_json.as_slice());
-    let serving = ServingModel::new(bundle.manifest.clone(), tokenizer).map_err(|error| failed(error.to_string()))?;
+    let failed = |error: String| {
+        Failure::refused(ErrorKind::Internal, format!("model {id} can't be evaluated: {error}"))
+    };
+    let tokenizer = encoder
+        .filter(|_| bundle.manifest.encoder.is_some())
+        .map(|encoder| encoder.tokenizer_json.as_slice());
+    let serving =
+        ServingModel::new(bundle.manifest.clone(), tokenizer).map_err(|error| failed(error.to_string()))?;
     let graph = run.services.engine.open(id).map_err(|error| failed(error.to_string()))?;
     evaluate(&serving, &*graph, test, &project.language, payload.evaluation_options, |fraction| {
         progress.evaluation(fraction);
