@@ -11,7 +11,7 @@ use std::process::Command;
 const FLOORS: &[&[&str]] = &[
     &["ner"],
     &["language-api", "model"],
-    &["label-formats"],
+    &["guest", "label-formats"],
     &["catalog", "blobs", "inference", "training"],
     &["authoring", "extraction"],
     &["host", "worker"],
