@@ -80,14 +80,10 @@ impl Blobs {
         limit_bytes: u64,
     ) -> Result<Body<'a>, Error> {
         let request = self.request(container, key, Permission::GetObject);
-        let answer = self
-            .client
-            .get_object()
-            .bucket(container)
-            .key(key)
-            .send()
-            .await
-            .map_err(|error| request.failed(error))?;
+        let answer = match self.client.get_object().bucket(container).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.what_is_missing(request.failed(error)).await),
+        };
         let size_bytes = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
         let etag = unquoted(answer.e_tag.as_deref()).unwrap_or_default();
         let body = Body { request, stream: answer.body, size_bytes, etag, limit_bytes, read_bytes: 0 };
@@ -132,13 +128,20 @@ impl Blobs {
                 size_bytes: answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
                 etag: unquoted(answer.e_tag.as_deref()),
             }),
-            // The answer has no body that would say what is missing.
-            Err(error) => match request.failed(error) {
-                Error::NotFound { .. } if !self.container_exists(container).await? => {
-                    Err(Error::ContainerNotFound(container.to_owned()))
-                }
-                other => Err(other),
-            },
+            Err(error) => Err(self.what_is_missing(request.failed(error)).await),
+        }
+    }
+
+    /// Answers to HEAD have no body that would say what is missing, and some services blame the object for a missing
+    /// container also in their answers to GET.
+    async fn what_is_missing(&self, error: Error) -> Error {
+        match error {
+            Error::NotFound { container, .. }
+                if matches!(self.container_exists(&container).await, Ok(false)) =>
+            {
+                Error::ContainerNotFound(container)
+            }
+            other => other,
         }
     }
 
