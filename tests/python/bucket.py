@@ -1,9 +1,10 @@
-"""Puts a folder's files into a bucket, or lists a bucket, as any user of S3 would.
+"""Puts a folder's files into a bucket, lists a bucket or shows an object, as any user of S3 would.
 
     bucket.py ACCESS_JSON upload BUCKET FOLDER [SUFFIX]
     bucket.py ACCESS_JSON list BUCKET
+    bucket.py ACCESS_JSON show BUCKET KEY
 
-`upload` makes the bucket when there is none, and prints how many objects it wrote. `list` prints one key per line.
+`upload` makes the bucket when there is none, and prints how many objects it wrote. `list` prints one key per line, `show` a text.
 """
 
 import json
@@ -41,8 +42,12 @@ def list_keys(s3, bucket):
             print(entry["Key"])
 
 
+def show(s3, bucket, key):
+    sys.stdout.write(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8"))
+
+
 def main(access_file, command, *arguments):
-    commands = {"upload": upload, "list": list_keys}
+    commands = {"upload": upload, "list": list_keys, "show": show}
     commands[command](connect(access_file), *arguments)
 
 

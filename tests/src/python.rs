@@ -102,6 +102,15 @@ pub fn keys(server: &Server, bucket: &str) -> Result<Vec<String>> {
     Ok(listed.lines().map(str::to_owned).collect())
 }
 
+/// The text of an object.
+///
+/// # Errors
+/// The S3 client fails; there is no such object.
+pub fn object(server: &Server, bucket: &str, key: &str) -> Result<String> {
+    let access = server.access_file();
+    CLIENTS.run("bucket.py", &[access.as_os_str(), "show".as_ref(), bucket.as_ref(), key.as_ref()])
+}
+
 fn output(command: &mut Command) -> Result<Output> {
     let name = format!("{command:?}");
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start {name}"))?;

@@ -53,7 +53,8 @@ impl Server {
         let mut server = Self { child, data: data.to_path_buf(), log, access: Value::Null, _folder: None };
         let begun = Instant::now();
         loop {
-            if let Some(access) = read_access(data) {
+            // A killed server leaves its file behind, which promises nothing.
+            if let Some(access) = read_access(data).filter(|access| access["pid"] == server.pid()) {
                 server.access = access;
                 return Ok(server);
             }

@@ -99,7 +99,7 @@ fn manifests() -> Result<Vec<Manifest>> {
         ),
         (
             "unknown",
-            format!("{own}\nkey_value_stores = [\"default\"]\n"),
+            own.replace("[component.studio]\n", "[component.studio]\nkey_value_stores = [\"default\"]\n"),
             &["unknown.toml", "key_value_stores"],
         ),
         ("absent", own.replace("studio.wasm", "absent.wasm"), &["absent.wasm", "cargo xtask components"]),

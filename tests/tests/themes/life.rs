@@ -25,9 +25,10 @@ fn a_project_lives_from_its_documents_to_its_deletion() -> Result<()> {
     }
     lists(&client, &example)?;
     evaluation_by_document(&client, &example)?;
-    for (model, deployment) in [("chosen", "production"), ("quick", "fast")] {
-        deploy(&client, &example, model, deployment)?;
+    for (model, deployment) in [("chosen", "production"), ("quick", "fast"), ("deep", "careful")] {
+        let id = deploy(&client, &example, model, deployment)?;
         extraction(&client, &example, deployment)?;
+        recipe(&server, &id, model)?;
     }
     delete(&client, &example)?;
     assert_eq!(python::keys(&server, "life")?.len(), 60, "the documents belong to the user");
@@ -89,7 +90,7 @@ fn lists(client: &Client, example: &Example) -> Result<()> {
     let jobs = client.get(&example.path("/train/jobs"))?.expect(200)?;
     assert_eq!(jobs["value"].as_array().map(Vec::len), Some(3), "{jobs}");
     // Two pages of two and one, and the second is the last.
-    let first = client.get(&example.path("/models?top=2"))?.expect(200)?;
+    let first = client.get(&example.path("/models?maxpagesize=2"))?.expect(200)?;
     let next = first["nextLink"].as_str().context("the first page has no next link")?;
     let second = client.get(next)?.expect(200)?;
     assert_eq!(first["value"].as_array().map(Vec::len), Some(2));
@@ -123,11 +124,33 @@ fn evaluation_by_document(client: &Client, example: &Example) -> Result<()> {
     Ok(())
 }
 
-fn deploy(client: &Client, example: &Example, model: &str, deployment: &str) -> Result<()> {
+/// Deploys a model and returns the id of what is deployed.
+fn deploy(client: &Client, example: &Example, model: &str, deployment: &str) -> Result<String> {
     example.deploy(client, model, deployment)?;
     let found = client.get(&example.path(&format!("/deployments/{deployment}")))?.expect(200)?;
     assert_eq!(found["deploymentName"], deployment);
-    assert!(found["modelId"].as_str().is_some_and(|id| id.starts_with(&format!("{model}-"))), "{found}");
+    let id = found["modelId"].as_str().unwrap_or_default();
+    assert!(id.starts_with(&format!("{model}-")), "{found}");
+    Ok(id.to_owned())
+}
+
+/// The stored bundle was made with the recipe that was asked for; the trainer chose the one of `chosen`.
+fn recipe(server: &Server, id: &str, model: &str) -> Result<()> {
+    let manifest = python::object(server, "spindle-models", &format!("models/{id}/manifest.json"))?;
+    let manifest: Value = serde_json::from_str(&manifest)?;
+    assert_eq!(manifest["modelId"], id);
+    let kind = &manifest["recipe"]["kind"];
+    println!("{model}: recipe {kind}");
+    assert_eq!(
+        manifest["encoder"].is_object(),
+        kind == "contextual",
+        "an encoder comes with the contextual recipe alone"
+    );
+    match model {
+        "quick" => assert_eq!(kind, "lexical"),
+        "deep" => assert_eq!(kind, "contextual"),
+        _ => assert!(kind == "lexical" || kind == "contextual", "{kind}"),
+    }
     Ok(())
 }
 
