@@ -3,6 +3,7 @@
 //! A worker keeps nothing between jobs: what it learns it writes to the catalog and to the object storage, and a job
 //! whose worker dies is leased again and starts over. Every step therefore bears repetition.
 
+mod bundles;
 mod documents;
 mod encoder;
 mod failure;

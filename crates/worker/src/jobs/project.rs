@@ -1,27 +1,17 @@
 //! Whole projects: deletion, and labels as they were when a model was trained.
 
+use crate::bundles;
 use crate::failure::Failure;
 use crate::run::Run;
 use catalog::Outcome;
 use jiff::Timestamp;
 
-/// Bundles looked up at a time.
-const BUNDLES: u32 = 100;
-
 /// Removes the project's rows, then the bundles nobody uses any more. The documents are the user's and stay.
 pub(crate) async fn delete(run: &Run) -> Result<Outcome, Failure> {
     let services = &run.services;
     services.catalog.delete_project(&run.lease, &run.job.project, Timestamp::now()).await?;
-    loop {
-        let unused = services.catalog.unused_bundles(BUNDLES).await?;
-        if unused.is_empty() {
-            return Ok(Outcome::succeeded());
-        }
-        for model_id in unused {
-            services.blobs.delete_prefix(&services.models_container, &format!("models/{model_id}/")).await?;
-            services.catalog.forget_bundle(&model_id, Timestamp::now()).await?;
-        }
-    }
+    bundles::sweep(services).await?;
+    Ok(Outcome::succeeded())
 }
 
 /// Puts the labels back to what they were at the model's training.

@@ -1,5 +1,6 @@
 //! Training: documents and labels in, an immutable bundle and its evaluation out.
 
+use crate::bundles;
 use crate::documents::{self, Unreadable};
 use crate::encoder::InstalledEncoder;
 use crate::failure::Failure;
@@ -32,6 +33,10 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     let payload: TrainPayload = serde_json::from_slice(&services.catalog.payload(&run.job.id).await?)?;
     let label = ModelLabel::new(&payload.model_label)
         .map_err(|error| Failure::refused(ErrorKind::Internal, error.to_string()))?;
+    let id = job_model_id(run, &label)?;
+    if already_made(run, &id).await? {
+        return Ok(Outcome::succeeded());
+    }
     let mut progress = TrainingProgress::begin(run, &payload, label.clone());
     let project = services.catalog.project(&run.job.project).await?;
     let snapshot = services.catalog.take_snapshot(&run.lease, &project.name).await?;
@@ -40,7 +45,6 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     let categories = categories(run, &snapshot).await?;
     let (learn, test) = divide(documents, payload.evaluation_options, &mut warnings);
 
-    let id = model_id(&label, Timestamp::now(), Uuid::new_v4());
     let encoder = services.encoder.open(&services.engine).await?;
     let request = Request { project: &project, payload: &payload, id: &id, learn: &learn, categories };
     let bundle = learn_bundle(run, request, encoder.as_deref(), &mut progress)?;
@@ -53,7 +57,27 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     progress.evaluated();
     let model = new_model(&project, &payload, &bundle, snapshot, evaluation, begun)?;
     services.catalog.put_model(&run.lease, &model).await?;
+    // The bundle that this one replaces may be nobody's now. What can't be removed today is found again next time.
+    if let Err(error) = bundles::sweep(services).await {
+        tracing::warn!(%error, "unused bundles were not removed");
+    }
     Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&warnings)?))
+}
+
+/// The model's id, the same for every attempt of a job: an attempt that died leaves files that the next one replaces.
+fn job_model_id(run: &Run, label: &ModelLabel) -> Result<String, Failure> {
+    let guid = run.job.id.split('_').next().and_then(|guid| Uuid::parse_str(guid).ok());
+    let guid = guid.ok_or_else(|| Failure::refused(ErrorKind::Internal, "malformed job id"))?;
+    Ok(model_id(label, run.job.created_at, guid))
+}
+
+/// Whether an earlier attempt got as far as its model.
+async fn already_made(run: &Run, id: &str) -> Result<bool, Failure> {
+    match run.services.catalog.bundle_manifest(id).await {
+        Ok(_) => Ok(true),
+        Err(catalog::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The labelled documents with their texts; what can't be used is warned about by name.
