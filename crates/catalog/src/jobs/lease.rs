@@ -112,9 +112,12 @@ impl<D: Driver> Catalog<D> {
     ) -> Result<Option<Job>, Error> {
         let mut values = vec![now.into()];
         let kinds = kind_list(kinds, &mut values);
+        let due = format!("{DUE} AND j.kind IN ({kinds})");
+        // First the project, then its job: a join of the two would sort the whole backlog for one row.
         let sql = format!(
-            "SELECT j.id, j.attempt FROM job_turns t JOIN jobs j ON j.project = t.project \
-             WHERE {DUE} AND j.kind IN ({kinds}) ORDER BY t.served_at, t.project, j.created_at, j.id LIMIT 1"
+            "SELECT j.id, j.attempt FROM jobs j WHERE {due} AND j.project = (SELECT t.project FROM job_turns t \
+             WHERE EXISTS (SELECT 1 FROM jobs j WHERE j.project = t.project AND {due}) \
+             ORDER BY t.served_at, t.project LIMIT 1) ORDER BY j.created_at, j.id LIMIT 1"
         );
         // Looking needs no lock, so workers that find nothing disturb nobody; the write proves the finding.
         while let Some(mut row) = self.query_one(&sql, &values).await? {

@@ -69,7 +69,7 @@ CREATE TABLE jobs (
     cancel_requested BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX jobs_one_exclusive ON jobs (project) WHERE exclusive = 1 AND finished_at IS NULL;
-CREATE INDEX jobs_waiting ON jobs (project, created_at, id) WHERE finished_at IS NULL;
+CREATE INDEX jobs_waiting ON jobs (project, kind, created_at, id) WHERE finished_at IS NULL;
 CREATE INDEX jobs_by_project ON jobs (project, kind, created_at);
 CREATE INDEX jobs_by_expiry ON jobs (expires_at) WHERE finished_at IS NOT NULL;
 CREATE TABLE job_turns (
