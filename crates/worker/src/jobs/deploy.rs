@@ -24,14 +24,14 @@ pub(crate) async fn deploy(run: &Run) -> Result<Outcome, Failure> {
     Ok(Outcome::succeeded())
 }
 
-/// Exchanges two deployments' models.
-pub(crate) async fn swap(run: &Run) -> Result<Outcome, Failure> {
+/// Exchanges two deployments' models and ends the job in the same transaction: a swap run twice would undo itself.
+pub(crate) async fn swap(run: &Run) -> Result<(), Failure> {
     let catalog = &run.services.catalog;
     let payload: SwapPayload = serde_json::from_slice(&catalog.payload(&run.job.id).await?)?;
     catalog
         .swap_deployments(&run.lease, &run.job.project, &payload.first, &payload.second, Timestamp::now())
         .await?;
-    Ok(Outcome::succeeded())
+    Ok(())
 }
 
 /// Removes a deployment; one that is gone already is no error, since the job may be run twice.

@@ -18,7 +18,7 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
         JobKind::Import => import::import(run).await.map(Some),
         JobKind::Train => train::train(run).await.map(Some),
         JobKind::Deploy => deploy::deploy(run).await.map(Some),
-        JobKind::Swap => deploy::swap(run).await.map(Some),
+        JobKind::Swap => deploy::swap(run).await.map(|()| None),
         JobKind::DeleteDeployment => deploy::delete(run).await.map(Some),
         JobKind::LoadSnapshot => project::load_snapshot(run).await.map(Some),
         JobKind::DeleteProject => project::delete(run).await.map(Some),
