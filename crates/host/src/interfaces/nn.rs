@@ -95,12 +95,17 @@ impl BackendExecutionContext for NamedModel {
     ) -> Result<Option<Vec<NnNamedTensor>>, BackendError> {
         let tensors: Vec<NamedTensor> =
             inputs.unwrap_or_default().into_iter().map(from_nn).collect::<Result<_, _>>()?;
-        let inputs = Inputs::from_tensors(&tensors).map_err(|error| failure(error.to_string()))?;
+        let refused = |error: GraphError| {
+            // wasmtime hands the guest no more than that the backend failed, so the reason is told here.
+            tracing::error!(model = self.name, %error, "no emissions");
+            failure(error.to_string())
+        };
+        let inputs = Inputs::from_tensors(&tensors).map_err(refused)?;
         // Opening and computing block; the executor moves its other work to another thread meanwhile.
         let emissions = tokio::task::block_in_place(|| {
             self.models.open(&self.name).and_then(|graph| graph.compute(&inputs))
         });
-        let emissions = emissions.map_err(|error| failure(error.to_string()))?;
+        let emissions = emissions.map_err(refused)?;
         Ok(Some(vec![to_nn(emissions.to_tensor())]))
     }
 }
