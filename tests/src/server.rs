@@ -28,6 +28,7 @@ pub struct Server {
     log: PathBuf,
     /// The contents of `access.json`.
     pub access: Value,
+    shows_output: bool,
     _folder: Option<TempDir>,
 }
 
@@ -50,7 +51,14 @@ impl Server {
     pub fn start(data: &Path) -> Result<Self> {
         let log = log_beside(data);
         let child = up(data, &log, &["--listen", "127.0.0.1:0"])?;
-        let mut server = Self { child, data: data.to_path_buf(), log, access: Value::Null, _folder: None };
+        let mut server = Self {
+            child,
+            data: data.to_path_buf(),
+            log,
+            access: Value::Null,
+            shows_output: true,
+            _folder: None,
+        };
         let begun = Instant::now();
         loop {
             // A killed server leaves its file behind, which promises nothing.
@@ -81,6 +89,13 @@ impl Server {
         let server = Arc::new(Self::fresh()?);
         *shared = Arc::downgrade(&server);
         Ok(server)
+    }
+
+    /// The same server, which keeps its output to itself: for benches, whose own output is read.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.shows_output = false;
+        self
     }
 
     /// A client with the server's address and key.
@@ -140,6 +155,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !self.shows_output {
+            return;
+        }
         let output = self.output();
         let lines: Vec<&str> = output.lines().collect();
         // Shown by the test harness when the test failed, else thrown away.

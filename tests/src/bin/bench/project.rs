@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Trains the example with both recipes and prints what is asked for.
 pub(crate) fn project(latency: bool, training: bool) -> Result<()> {
     let raw = Raw::measure()?;
-    let server = Server::fresh()?;
+    let server = Server::fresh()?.quiet();
     let client = server.client();
     let example = Example::claims_desk("Bench", "bench")?;
     example.upload(&server)?;

@@ -12,12 +12,12 @@ const IDLE: Duration = Duration::from_secs(10);
 
 pub(crate) fn start() -> Result<()> {
     // Fills the cache of compiled components, as every start after the first finds it.
-    drop(Server::fresh()?);
+    drop(Server::fresh()?.quiet());
     let (mut ready, mut answered) = (vec![], vec![]);
     let mut idle = None;
     for round in 0..ROUNDS {
         let begun = Instant::now();
-        let server = Server::fresh()?;
+        let server = Server::fresh()?.quiet();
         ready.push(begun.elapsed().as_secs_f64() * 1e3);
         server.client().get(PROJECTS)?.expect(200)?;
         answered.push(begun.elapsed().as_secs_f64() * 1e3);
