@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! cargo run --release -p training --example score -- ../shared/data/fin-loans.jsonl.gz lexical
-//! cargo run --release -p training --example score -- ../shared/data/loan-agreements lexical --seed 3
+//! cargo run --release -p training --example score -- ../shared/data/loan-agreements contextual --seed 3 \
+//!     --encoder build/encoders/all-MiniLM-L6-v2
 //! ```
 //! A set is a gzip'd JSON Lines file (`{"id","language","split","text","entities":[{"category","offset","length"}]}`,
 //! offsets in code points) or a folder with a labels file of the custom NER project format.
 
 use flate2::read::GzDecoder;
-use model::{Graph, GraphError, Inputs, ServingModel};
+use inference::{EncoderPackage, OpenVinoEncoder, Precision, Settings};
+use model::{Encoder, Graph, GraphError, Inputs, ServingModel};
 use ner::{
     Dataset, Document, EntityCategory, Label, LabeledDocument, OffsetTable, Region, Span, StringIndexType,
 };
@@ -18,7 +20,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
-use training::{Progress, RecipeChoice, TrainRequest, train};
+use training::{Progress, RecipeChoice, TrainRequest, TrainingEncoder, train};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -29,7 +31,7 @@ fn main() -> Result<(), Failure> {
     };
     let [path, recipe, ..] = arguments.as_slice() else {
         return Err(
-            "usage: score SET lexical|contextual|auto|RECIPE.json [--seed N] [--threads N] [--on dev]".into(),
+            "usage: score SET lexical|contextual|auto|RECIPE.json [--encoder FOLDER] [--seed N] [--threads N] [--on dev]".into(),
         );
     };
     let seed: u64 = option("--seed").map_or(Ok(1), |seed| seed.parse())?;
@@ -39,6 +41,10 @@ fn main() -> Result<(), Failure> {
         "contextual" => RecipeChoice::Contextual,
         "auto" => RecipeChoice::Auto,
         file => RecipeChoice::Given(serde_json::from_slice(&std::fs::read(file)?)?),
+    };
+    let encoder = match option("--encoder") {
+        Some(folder) => Some(open_encoder(Path::new(&folder), threads)?),
+        None => None,
     };
     let on = option("--on").unwrap_or_else(|| "test".into());
     let (training, test) = read_set(Path::new(path), seed, &on)?;
@@ -53,8 +59,13 @@ fn main() -> Result<(), Failure> {
         threads,
         model_id: "score".into(),
         code_version: env!("CARGO_PKG_VERSION").into(),
-        encoder: None,
+        encoder: encoder.as_ref().map(|(package, tokenizer, encoder)| TrainingEncoder {
+            encoder,
+            reference: package.manifest.reference(&package.digest),
+            tokenizer_json: tokenizer,
+        }),
     };
+    let encoder_of_graph = encoder.as_ref().map(|(_, _, encoder)| encoder);
     let started = Instant::now();
     let mut watch = |progress: Progress| {
         if std::env::var_os("VERBOSE").is_some() {
@@ -81,8 +92,9 @@ fn main() -> Result<(), Failure> {
         lineage.labels, lineage.labels_widened, lineage.labels_left_out
     );
     let started = Instant::now();
-    let serving = ServingModel::new(bundle.manifest.clone(), None)?;
-    let graph = Lexical(bundle.head()?);
+    let tokenizer = encoder.as_ref().map(|(_, tokenizer, _)| tokenizer.as_slice());
+    let serving = ServingModel::new(bundle.manifest.clone(), tokenizer)?;
+    let graph = Chained { head: bundle.head()?, encoder: encoder_of_graph };
     let scores = score(&serving, &graph, &test)?;
     let seconds = started.elapsed().as_secs_f64();
     scores.print();
@@ -94,12 +106,30 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A lexical head as a graph.
-struct Lexical(model::Head);
+type Opened = (EncoderPackage, Vec<u8>, OpenVinoEncoder);
 
-impl Graph for Lexical {
+fn open_encoder(published: &Path, threads: usize) -> Result<Opened, Failure> {
+    let package =
+        EncoderPackage::convert(published, &std::env::temp_dir().join("spindle-score-encoders"), None)?;
+    let settings = Settings { precision: Precision::Auto, threads: Some(threads), ..Settings::default() };
+    let encoder = OpenVinoEncoder::open(&package.folder, &settings)?;
+    let tokenizer = std::fs::read(package.folder.join(inference::TOKENIZER_FILE))?;
+    Ok((package, tokenizer, encoder))
+}
+
+/// Encoder and head, chained as in service.
+struct Chained<'a> {
+    head: model::Head,
+    encoder: Option<&'a OpenVinoEncoder>,
+}
+
+impl Graph for Chained<'_> {
     fn compute(&self, inputs: &Inputs) -> Result<model::Emissions, GraphError> {
-        self.0.emissions(inputs, None)
+        let vectors = match (&inputs.pieces, self.encoder) {
+            (Some(pieces), Some(encoder)) => Some(encoder.encode(pieces)?),
+            _ => None,
+        };
+        self.head.emissions(inputs, vectors.as_deref())
     }
 }
 

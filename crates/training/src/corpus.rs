@@ -1,7 +1,7 @@
 //! Labeled documents to numbers: words with features and tags, and the runs of words that are learned from.
 
 use crate::TrainError;
-use model::{Inputs, Preparation, Prepared, Recipe, SequenceBreak};
+use model::{Inputs, Pieces, Preparation, Prepared, Recipe, SequenceBreak};
 use ner::segmentation::{Alignment, Segmentation};
 use ner::tags::{Tag, TagSet, WordSpan};
 use ner::{EntityCategory, LabeledDocument};
@@ -19,8 +19,10 @@ pub(crate) struct Corpus {
     pub(crate) examples: Vec<Range<usize>>,
     /// The document each example is from.
     pub(crate) document_of: Vec<usize>,
-    /// Features of every word; pieces when the recipe is contextual.
+    /// Features of every word; no pieces.
     pub(crate) inputs: Inputs,
+    /// Each document's pieces when the recipe is contextual.
+    pub(crate) pieces: Vec<Pieces>,
     pub(crate) report: Report,
 }
 
@@ -78,10 +80,11 @@ impl Corpus {
             examples: Vec::new(),
             document_of: Vec::new(),
             inputs: Inputs { feature_offsets: vec![0], sequence_offsets: vec![0], ..Inputs::default() },
+            pieces: Vec::new(),
             report: Report::default(),
             tags,
         };
-        for (number, (document, prepared)) in documents.iter().zip(prepared).enumerate() {
+        for (number, (document, mut prepared)) in documents.iter().zip(prepared).enumerate() {
             let segmentation = &prepared.documents[0];
             let (gold, examples, report) = learn_from(document, segmentation, &corpus.tags, &index)?;
             let first = corpus.gold.len();
@@ -89,9 +92,24 @@ impl Corpus {
             corpus.document_of.extend(examples.iter().map(|_| number));
             corpus.examples.extend(examples.into_iter().map(|words| first + words.start..first + words.end));
             corpus.report.add(report);
+            corpus.pieces.extend(prepared.inputs.pieces.take());
             append(&mut corpus.inputs, prepared.inputs);
         }
         Ok(corpus)
+    }
+
+    /// The inputs of `examples` alone, one sequence each.
+    pub(crate) fn inputs_of(&self, examples: &[Range<usize>]) -> Inputs {
+        let mut inputs = Inputs { feature_offsets: vec![0], sequence_offsets: vec![0], ..Inputs::default() };
+        for words in examples {
+            let borders = &self.inputs.feature_offsets[words.start..=words.end];
+            let first = inputs.features.len() as u32;
+            inputs.feature_offsets.extend(borders[1..].iter().map(|border| first + border - borders[0]));
+            let range = borders[0] as usize..borders[borders.len() - 1] as usize;
+            inputs.features.extend_from_slice(&self.inputs.features[range]);
+            inputs.sequence_offsets.push(inputs.words() as u32);
+        }
+        inputs
     }
 
     /// Number of words, those nobody looked at included.
@@ -100,44 +118,12 @@ impl Corpus {
     }
 }
 
-/// Appends one document's inputs; windows keep their own length, so rows are padded to the longest.
+/// Appends one document's inputs without its pieces.
 fn append(all: &mut Inputs, one: Inputs) {
     let (features, words) = (all.features.len() as u32, all.words() as u32);
     all.feature_offsets.extend(one.feature_offsets[1..].iter().map(|offset| features + offset));
     all.sequence_offsets.extend(one.sequence_offsets[1..].iter().map(|offset| words + offset));
     all.features.extend(one.features);
-    all.pieces = match (all.pieces.take(), one.pieces) {
-        (None, pieces) | (pieces, None) => pieces,
-        (Some(mut all), Some(one)) => {
-            let length = all.length.max(one.length);
-            let (mut all, mut one) = (repad(std::mem::take(&mut all), length), repad(one, length));
-            let shift = (all.windows * length) as i32;
-            all.windows += one.windows;
-            all.input_ids.append(&mut one.input_ids);
-            all.attention_mask.append(&mut one.attention_mask);
-            all.first_pieces.extend(one.first_pieces.iter().map(|place| place + shift));
-            Some(all)
-        }
-    };
-}
-
-fn repad(mut pieces: model::Pieces, length: usize) -> model::Pieces {
-    if pieces.length == length || pieces.length == 0 {
-        pieces.length = length;
-        return pieces;
-    }
-    let widen = |values: &[i32]| {
-        let row = |row: &[i32]| {
-            row.iter().copied().chain(std::iter::repeat_n(0, length - row.len())).collect::<Vec<_>>()
-        };
-        values.chunks_exact(pieces.length).flat_map(row).collect()
-    };
-    let old = pieces.length as i32;
-    pieces.input_ids = widen(&pieces.input_ids);
-    pieces.attention_mask = widen(&pieces.attention_mask);
-    pieces.first_pieces.iter_mut().for_each(|place| *place = *place / old * length as i32 + *place % old);
-    pieces.length = length;
-    pieces
 }
 
 type Learned = (Vec<Tag>, Vec<Range<usize>>, Report);

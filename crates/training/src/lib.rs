@@ -7,10 +7,19 @@
 
 mod chain;
 mod corpus;
+mod encode;
 mod fit;
+mod folds;
+mod judge;
+mod members;
+mod network;
 mod owlqn;
 mod parallel;
+mod random;
+mod reporter;
+mod request;
 mod sparse;
 mod train;
 
-pub use train::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder, train};
+pub use request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
+pub use train::train;

@@ -114,6 +114,8 @@ struct Line<'a> {
     words: std::ops::Range<usize>,
     /// Where the part after a "key:" begins, and the key's hash.
     key: Option<(usize, u64)>,
+    /// The last word of letters: lines of forms and agreements often name at their end whom they are about.
+    last: Option<usize>,
 }
 
 /// Most words of a "key:" at a line's start.
@@ -127,7 +129,8 @@ impl<'a> Line<'a> {
             let hash = all[start..colon].iter().fold(0, |hash, word| join(hash, word.lower));
             (colon + 1, hash)
         });
-        Self { all, words, key }
+        let last = words.clone().rev().find(|&word| !all[word].kinds.is_sign_or_digits());
+        Self { all, words, key, last }
     }
 
     /// The neighbour at a distance, if it is on this line.
@@ -221,10 +224,8 @@ impl Writer {
         if from_start > 0 {
             self.push(Template::LineFirst, line.all[line.words.start].lower);
         }
-        // Lines of forms and agreements often name at their end whom or what they are about.
-        let rest = &line.all[word + 1..line.words.end];
-        if let Some(last) = rest.iter().rev().find(|near| !near.kinds.is_sign_or_digits()) {
-            self.push(Template::LineLast, last.lower);
+        if let Some(last) = line.last.filter(|&last| last > word) {
+            self.push(Template::LineLast, line.all[last].lower);
         }
         let enclosed = line.all[word].enclosed;
         if enclosed != 0 {
