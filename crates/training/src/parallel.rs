@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn runs_cover_all_items_in_order() {
         assert_eq!(runs([3, 3, 1, 9, 2].into_iter(), 5), [0..2, 2..4, 4..5]);
-        assert_eq!(runs([].into_iter(), 5), []);
+        assert!(runs([].into_iter(), 5).is_empty());
     }
 
     #[test]
