@@ -41,7 +41,10 @@ fn main() -> anyhow::Result<()> {
         settings.batch_pieces()
     );
     println!("{:<22}{:>34}{:>34}", "", "regrouped", "one batch");
-    println!("{:<22}{:>10}{:>12}{:>12}{:>10}{:>12}{:>12}{:>8}", "windows", "ms", "pieces/s", "per CPU s", "ms", "pieces/s", "per CPU s", "ratio");
+    println!(
+        "{:<22}{:>10}{:>12}{:>12}{:>10}{:>12}{:>12}{:>8}",
+        "windows", "ms", "pieces/s", "per CPU s", "ms", "pieces/s", "per CPU s", "ratio"
+    );
     for (name, lengths) in workloads() {
         let pieces = lengths.iter().sum::<usize>() as f64;
         // The plain batch is given its padding as if it were text, so that it cannot be left out.
@@ -90,7 +93,8 @@ fn measure(ours: Case<'_>, theirs: Case<'_>) -> anyhow::Result<(Cost, Cost)> {
 fn processor_seconds() -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("processor times need Linux")?;
     let (_, fields) = stat.rsplit_once(')').context("no command in /proc/self/stat")?;
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Ok(ticks as f64 / 100.0)
 }
 

@@ -28,6 +28,7 @@ fn a_project_lives_from_its_documents_to_its_deletion() -> Result<()> {
     for (model, deployment) in [("chosen", "production"), ("quick", "fast"), ("deep", "careful")] {
         let id = deploy(&client, &example, model, deployment)?;
         extraction(&client, &example, deployment)?;
+        wasm_agrees_with_the_evaluation(&client, &example, model, deployment)?;
         recipe(&server, &id, model)?;
     }
     delete(&client, &example)?;
@@ -120,6 +121,33 @@ fn evaluation_by_document(client: &Client, example: &Example) -> Result<()> {
                 assert!(end <= units as u64, "{location}: {entity} ends after {units}");
             }
         }
+    }
+    Ok(())
+}
+
+/// What the component extracts through `wasi:nn` is what the native evaluation predicted: one code, two machines.
+fn wasm_agrees_with_the_evaluation(
+    client: &Client,
+    example: &Example,
+    model: &str,
+    deployment: &str,
+) -> Result<()> {
+    let place = example.path(&format!("/models/{model}/evaluation/result?stringIndexType=Utf16CodeUnit"));
+    let result = client.get(&place)?.expect(200)?;
+    let places = |entities: &Value| -> Vec<(Value, Value, Value)> {
+        let all = entities.as_array().into_iter().flatten();
+        all.map(|one| (one["category"].clone(), one["offset"].clone(), one["length"].clone())).collect()
+    };
+    for (location, text) in example.texts("Test")? {
+        let documents = result["value"].as_array().context("no list")?;
+        let evaluated = documents.iter().find(|document| document["location"] == location.as_str());
+        let evaluated = evaluated.with_context(|| format!("{location} was not evaluated"))?;
+        let native = &evaluated["customEntityRecognitionResult"]["entities"][0]["predictedEntities"];
+        let sent = json!([{ "id": "1", "language": "en-us", "text": text }]);
+        let question = example.question(deployment, "Utf16CodeUnit", &sent);
+        let answer = client.send("POST", "/language/:analyze-text", Some(&question))?.expect(200)?;
+        let served = &answer["results"]["documents"][0]["entities"];
+        assert_eq!(places(served), places(native), "{model}: {location}");
     }
     Ok(())
 }
