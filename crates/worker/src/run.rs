@@ -77,7 +77,10 @@ pub(crate) struct Run {
     pub(crate) job: Job,
     pub(crate) lease: Lease,
     pub(crate) stop: Arc<StopSigns>,
+    /// The latest progress; it stays here until the end, since the heartbeat that carries it may be cut off.
     progress: Mutex<Option<String>>,
+    /// Whether `progress` is newer than the last heartbeat.
+    changed: AtomicBool,
 }
 
 /// Why a running job shall end early.
@@ -104,10 +107,16 @@ impl Run {
     /// What the next heartbeat writes into the job's row.
     pub(crate) fn set_progress(&self, json: String) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(json);
+        self.changed.store(true, Ordering::Release);
+    }
+
+    fn latest_progress(&self) -> Option<String> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn beat(&self) -> Result<(), Failure> {
-        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let changed = self.changed.swap(false, Ordering::AcqRel);
+        let progress = self.latest_progress().filter(|_| changed);
         let now = Timestamp::now();
         let catalog = &self.services.catalog;
         let heartbeat = match progress {
@@ -161,7 +170,14 @@ impl Worker {
             Ok(job) => job.and_then(|job| {
                 let lease = job.lease()?;
                 let services = Arc::clone(&self.services);
-                Some(Run { services, job, lease, stop: Arc::default(), progress: Mutex::default() })
+                Some(Run {
+                    services,
+                    job,
+                    lease,
+                    stop: Arc::default(),
+                    progress: Mutex::default(),
+                    changed: AtomicBool::new(false),
+                })
             }),
             Err(error) => {
                 tracing::warn!(%error, "could not look for jobs");
@@ -189,7 +205,9 @@ async fn execute(run: Run) {
     // Jobs compute for minutes and their futures need not be Send: each gets a thread of its own.
     let handle = tokio::runtime::Handle::current();
     let done = tokio::task::spawn_blocking(move || handle.block_on(jobs::run(&worker))).await;
+    // Its last write must not come after the end's.
     beating.abort();
+    let _ = beating.await;
     let done = done.unwrap_or_else(|error| {
         tracing::error!(%job, %error, "job panicked");
         Err(Failure::refused(
@@ -223,8 +241,7 @@ async fn conclude(run: &Run, done: Result<Option<Outcome>, Failure>) -> Result<(
     let catalog = &run.services.catalog;
     let now = Timestamp::now();
     let job = &run.job.id;
-    let progress = run.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let (Some(json), false) = (progress, matches!(done, Err(Failure::LeaseLost))) {
+    if let (Some(json), false) = (run.latest_progress(), matches!(done, Err(Failure::LeaseLost))) {
         catalog.progress(&run.lease, &json, now, LEASE).await?;
     }
     match done {
