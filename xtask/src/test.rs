@@ -5,9 +5,6 @@ use crate::{setup, tidy};
 use anyhow::Result;
 use std::process::Command;
 
-/// Components with tests of their own, which run natively.
-const TESTED_COMPONENTS: &[&str] = &["storage-events-component"];
-
 /// Tidy, set-up, then every test; with a filter only the tests whose names hold it.
 pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
@@ -24,7 +21,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     // The profile of the program itself: its dependencies are built once, and the numbers run at their real speed.
     cargo.current_dir(root()).args(["test", "--release", "--no-fail-fast"]);
     let native = tidy::native_packages()?;
-    for package in native.iter().map(String::as_str).chain(TESTED_COMPONENTS.iter().copied()) {
+    for package in &native {
         cargo.args(["--package", package]);
     }
     run(cargo.args(filter))

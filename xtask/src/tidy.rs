@@ -11,7 +11,7 @@ use std::process::Command;
 const FLOORS: &[&[&str]] = &[
     &["ner"],
     &["language-api", "model"],
-    &["guest", "label-formats"],
+    &["label-formats", "storage-events"],
     &["catalog", "blobs", "inference", "training"],
     &["authoring", "extraction"],
     &["host", "worker"],
@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
 /// What pure crates must not name: they do no I/O and know no clock.
 const IMPURE: &[&str] =
     &["std::fs", "std::net", "std::thread", "std::process", "SystemTime", "Instant::now", "tokio"];
-const PURE: &[&str] = &["ner", "label-formats", "language-api", "model"];
+const PURE: &[&str] = &["ner", "label-formats", "language-api", "model", "storage-events"];
 const LINES_MAX: usize = 500;
 const COMPONENT_LINES_MAX: usize = 300;
 

@@ -2,16 +2,13 @@
 //!
 //! It reads no document; a body that comes twice changes nothing the second time.
 
-mod notification;
-
 use catalog::driver::SpinSqlite;
 use catalog::{Catalog, Driver};
 use language_api::{ApiError, Call, ErrorKind, Reply};
-use notification::{Change, DocumentEvent};
 use serde::Serialize;
-use spin_sdk::http::{HeaderMap, IntoResponse, Request};
+use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::{http_service, variables};
-use subtle::ConstantTimeEq;
+use storage_events::{Change, DocumentEvent};
 
 const EVENTS_SECRET: &str = "events_secret";
 
@@ -33,24 +30,22 @@ struct Health {
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    let token = bearer_token(request.headers());
-    guest::answer(request, |call| decide(call, token)).await
+    let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let authorization = authorization.map(str::to_owned);
+    guest::answer(request, |call| decide(call, authorization)).await
 }
 
-fn bearer_token(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("authorization")?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-}
-
-async fn decide(call: Call, token: Option<String>) -> Result<Reply, ApiError> {
+async fn decide(call: Call, authorization: Option<String>) -> Result<Reply, ApiError> {
     match call.method.as_str() {
         // Notifiers ask whether anybody is here before they send.
         "HEAD" => Ok(Reply { status: 200, headers: vec![], body: None }),
         "GET" => Ok(Reply::ok(&Health { status: "ok" })),
         "POST" => {
-            prove(token.as_deref(), &events_secret().await?)?;
-            let events = notification::parse(&call.body).map_err(|error| {
+            if !storage_events::is_admitted(authorization.as_deref(), &events_secret().await?) {
+                let message = "the header Authorization must be \"Bearer\" and the events secret";
+                return Err(ApiError::new(ErrorKind::Unauthorized, message));
+            }
+            let events = storage_events::parse(&call.body).map_err(|error| {
                 let message = format!("the body is no bucket notification: {}", error.reason);
                 ApiError::new(ErrorKind::Field, message).at(error.target)
             })?;
@@ -67,17 +62,6 @@ async fn events_secret() -> Result<String, ApiError> {
     variables::get(EVENTS_SECRET).await.map_err(|_| {
         ApiError::new(ErrorKind::Unavailable, format!("the variable {EVENTS_SECRET} is not set"))
     })
-}
-
-fn prove(token: Option<&str>, secret: &str) -> Result<(), ApiError> {
-    let token = token.unwrap_or_default();
-    if !secret.is_empty() && bool::from(token.as_bytes().ct_eq(secret.as_bytes())) {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        ErrorKind::Unauthorized,
-        "the header Authorization must be \"Bearer\" and the events secret",
-    ))
 }
 
 /// Tells every project of each event's container. Containers without a project are other people's.
@@ -106,27 +90,5 @@ fn still_there(changed: Result<bool, catalog::Error>) -> Result<bool, catalog::E
     match changed {
         Err(catalog::Error::NotFound { .. }) => Ok(false),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn token(value: &str) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", value.parse().expect("a header"));
-        bearer_token(&headers)
-    }
-
-    #[test]
-    fn only_the_secret_is_admitted() {
-        assert_eq!(token("Bearer s3cret").as_deref(), Some("s3cret"));
-        assert_eq!(token("bearer s3cret").as_deref(), Some("s3cret"));
-        assert_eq!(token("Basic s3cret"), None);
-        assert!(prove(Some("s3cret"), "s3cret").is_ok());
-        for (shown, secret) in [(None, "s"), (Some("t"), "s"), (Some(""), ""), (None, "")] {
-            assert!(prove(shown, secret).is_err(), "{shown:?} {secret:?}");
-        }
     }
 }

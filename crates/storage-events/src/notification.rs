@@ -9,18 +9,18 @@ const DOCUMENT_SUFFIX: &str = ".txt";
 
 /// What happened to one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DocumentEvent {
+pub struct DocumentEvent {
     /// The bucket.
-    pub(crate) container: String,
+    pub container: String,
     /// The object's key, decoded.
-    pub(crate) location: String,
+    pub location: String,
     /// What happened.
-    pub(crate) change: Change,
+    pub change: Change,
 }
 
 /// What can happen to a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// It was written.
     Written {
         /// Its entity tag, without quotes.
@@ -32,11 +32,11 @@ pub(crate) enum Change {
 
 /// Why a body is no notification. The sender can fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed {
+pub struct Malformed {
     /// What is wrong.
-    pub(crate) reason: String,
+    pub reason: String,
     /// Where.
-    pub(crate) target: String,
+    pub target: String,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ struct Object {
 ///
 /// # Errors
 /// [`Malformed`] when the body has not this form, a key is no UTF-8 text, or a written object has no entity tag.
-pub(crate) fn parse(body: &[u8]) -> Result<Vec<DocumentEvent>, Malformed> {
+pub fn parse(body: &[u8]) -> Result<Vec<DocumentEvent>, Malformed> {
     let notification: Notification = serde_json::from_slice(body)
         .map_err(|error| Malformed { reason: error.to_string(), target: "#/Records".to_owned() })?;
     let events = notification.records.into_iter().enumerate();
