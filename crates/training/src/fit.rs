@@ -115,3 +115,6 @@ pub(crate) fn fit(
     x.truncate(data.weights());
     Ok(Fitted { data, weights: x, lattice, scale, outcome })
 }
+
+#[cfg(test)]
+mod tests;

@@ -295,3 +295,6 @@ pub(crate) fn learn(
     }
     Ok(member)
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,11 +68,6 @@ impl SparseData {
         self.weight_tags.len()
     }
 
-    /// Number of features.
-    pub(crate) fn features(&self) -> usize {
-        self.hashes.len()
-    }
-
     /// Adds a word's weights to its scores.
     pub(crate) fn add_scores(&self, weights: &[f32], word: usize, scores: &mut [f32]) {
         for &feature in &self.of_word[self.word_offsets[word] as usize..self.word_offsets[word + 1] as usize]

@@ -1,0 +1,72 @@
+use super::*;
+use crate::corpus::Corpus;
+use crate::random::Random;
+use model::{Preparation, Recipe};
+use ner::{Document, EntityCategory, Label, LabeledDocument, Region, Span};
+
+fn corpus() -> Corpus {
+    let text = "Anna Lee lives in Paris.\nBob met Anna in New York\nParis is far.";
+    let category = |name| EntityCategory::new(name).expect("valid");
+    let label = |part: &str, name| {
+        let start = text.find(part).expect("in the text");
+        Label { span: Span::new(start, start + part.len()), category: category(name) }
+    };
+    let labels = vec![label("Anna Lee", "person"), label("Paris", "place"), label("Bob", "person")];
+    let labels = [labels, vec![label("New York", "place")]].concat();
+    let document = LabeledDocument {
+        document: Document { location: "a".into(), language: None, text: text.into() },
+        dataset: None,
+        regions: vec![Region { span: Span::new(0, text.len()), labels }],
+    };
+    let preparation = Preparation::new(&Recipe::lexical(), None).expect("no encoder needed");
+    Corpus::new(&[document], &[category("person"), category("place")], &preparation).expect("valid")
+}
+
+#[test]
+fn every_parameter_receives_its_gradient() {
+    let corpus = corpus();
+    let data = SparseData::new(&corpus, &corpus.examples, 1);
+    let mut random = Random::new(1, 0);
+    let given: Vec<f32> = (0..corpus.words() * 5).map(|_| random.symmetric()).collect();
+    let mut objective = Objective::new(&corpus, &corpus.examples, &data, Some(&given), 0.1);
+    let mut x = objective.start();
+    x.iter_mut().for_each(|value| *value += 0.2 * random.symmetric());
+    let mut gradient = vec![0.0; x.len()];
+    objective.evaluate(&x, &mut gradient);
+    let mut unused = vec![0.0; x.len()];
+    for at in 0..x.len() {
+        const STEP: f32 = 5e-3;
+        let mut loss = |change: f32| {
+            x[at] += change;
+            let loss = objective.evaluate(&x, &mut unused);
+            x[at] -= change;
+            loss
+        };
+        let slope = (loss(STEP) - loss(-STEP)) / f64::from(2.0 * STEP);
+        assert!((slope - f64::from(gradient[at])).abs() < 2e-3 + 0.01 * slope.abs(), "parameter {at}");
+        assert!(gradient[at] != 0.0, "parameter {at} receives no gradient");
+    }
+}
+
+#[test]
+fn learning_lowers_the_loss_and_leaves_weights_at_zero() {
+    let corpus = corpus();
+    let go = |_, _| ControlFlow::Continue(());
+    let recipe = LexicalRecipe::default();
+    let fitted = fit(&corpus, &corpus.examples, &recipe, None, go).expect("finite");
+    let data = SparseData::new(&corpus, &corpus.examples, 1);
+    let mut objective = Objective::new(&corpus, &corpus.examples, &data, None, recipe.l2);
+    let start = objective.start();
+    let before = objective.evaluate(&start, &mut vec![0.0; start.len()]);
+    assert!(fitted.outcome.objective < 0.3 * before, "{} of {before}", fitted.outcome.objective);
+    let zeros = fitted.weights.iter().filter(|&&weight| weight == 0.0).count();
+    assert!(zeros > fitted.weights.len() / 3, "{zeros} of {}", fitted.weights.len());
+}
+
+#[test]
+fn learning_stops_when_told() {
+    let corpus = corpus();
+    let stopped =
+        fit(&corpus, &corpus.examples, &LexicalRecipe::default(), None, |_, _| ControlFlow::Break(()));
+    assert_eq!(stopped.map(|_| ()), Err(Stop::Cancelled));
+}
