@@ -1,7 +1,7 @@
 //! The whole test suite, in the order in which failures are cheapest.
 
 use crate::run::{output, root, run, say};
-use crate::{setup, tidy};
+use crate::{components, setup, tidy};
 use anyhow::Result;
 use std::process::Command;
 
@@ -12,6 +12,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
         run(Command::new("cargo").current_dir(root()).args(["fmt", "--all", "--check"]))?;
     }
     setup::everything()?;
+    components::build_test_guests()?;
     if output(Command::new("python3").args(["-c", "import ensurepip"])).is_none() {
         // The vendor's SDKs run in virtual environments.
         setup::debian(&["python3-venv"])?;
