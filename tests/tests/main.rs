@@ -12,5 +12,7 @@ mod interface;
 mod life;
 #[path = "themes/restart.rs"]
 mod restart;
+#[path = "themes/scenarios.rs"]
+mod scenarios;
 #[path = "themes/sdk.rs"]
 mod sdk;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use catalog::driver::SpinSqlite;
 use catalog::{Catalog, JobKind};
 use http_body_util::Full;
-use language_api::{ApiError, AuthoringRoute as Route, Call, ErrorKind, Limits};
+use language_api::{AuthoringRoute as Route, Call};
 use spin_sdk::http::{Request, Response};
 use spin_sdk::http_service;
 
@@ -22,7 +22,8 @@ async fn handle(request: Request) -> Response<Full<Bytes>> {
 async fn decide(call: Call) -> Answer {
     let route = Route::parse(&call.method, &call.path)?;
     let catalog = CATALOG.with(Clone::clone);
-    let view = Authoring::open(&catalog, &call, Limits::default(), guest::now(), guest::new_id()).await?;
+    let limits = guest::limits().await?;
+    let view = Authoring::open(&catalog, &call, &route, limits, guest::now(), guest::new_id()).await?;
     match route {
         Route::ListProjects => view.list_projects().await,
         Route::ListLanguages => view.list_languages(),
@@ -59,13 +60,8 @@ async fn decide(call: Call) -> Answer {
         Route::GetDeploymentJob { project, job, .. } => {
             view.get_job(&project, job, &[JobKind::Deploy, JobKind::DeleteDeployment]).await
         }
-        Route::Export { .. } | Route::GetExportJob { .. } | Route::GetExportResult { .. } => {
-            Err(not_offered())
-        }
+        Route::Export { project } => view.export(&project).await,
+        Route::GetExportJob { project, job } => view.get_export_job(&project, job).await,
+        Route::GetExportResult { project, job } => view.get_export_result(&project, job).await,
     }
-}
-
-/// Routes of the contract that this version does not have yet say so instead of pretending.
-fn not_offered() -> ApiError {
-    ApiError::new(ErrorKind::NotFound, "this version of the server does not export projects")
 }

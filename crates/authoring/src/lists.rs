@@ -5,26 +5,39 @@ use crate::{Answer, Authoring};
 use catalog::Driver;
 use language_api::languages::supported_languages;
 use language_api::training::TrainingConfigVersion;
-use language_api::{Page, Reply};
+use serde::Serialize;
+
+/// The one kind, as next links repeat it.
+const PROJECT_KIND: &str = "projectKind=CustomEntityRecognition";
 
 impl<D: Driver> Authoring<'_, D> {
     /// `GET /global/languages`.
     ///
     /// # Errors
-    /// None.
+    /// 400 for another project kind or wrong paging.
     pub fn list_languages(&self) -> Answer {
-        Ok(Reply::ok(&Page::whole(supported_languages())))
+        let extra = if self.query.project_kind()?.is_some() { PROJECT_KIND } else { "" };
+        self.page_of(supported_languages(), extra)
     }
 
     /// `GET /global/training-config-versions`.
     ///
     /// # Errors
-    /// None.
+    /// 400 without a project kind, for another one, or for wrong paging.
     pub fn list_training_config_versions(&self) -> Answer {
+        self.query.required_project_kind()?;
         let versions = CONFIG_VERSIONS.iter().map(|version| TrainingConfigVersion {
             training_config_version: (*version).to_owned(),
             model_expiration_date: expires(),
         });
-        Ok(Reply::ok(&Page::whole(versions.collect())))
+        self.page_of(versions.collect(), PROJECT_KIND)
+    }
+
+    fn page_of<T: Serialize>(&self, all: Vec<T>, extra: &str) -> Answer {
+        let (wanted, page) = self.page(self.limits.page_items_default)?;
+        let total = all.len();
+        let items: Vec<T> = all.into_iter().skip(page.offset as usize).take(page.limit as usize).collect();
+        let has_more = page.offset as usize + items.len() < total;
+        self.list(wanted, catalog::Page { items, total: total as u64, has_more }, extra, Ok)
     }
 }

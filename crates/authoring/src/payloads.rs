@@ -26,6 +26,14 @@ impl TrainPayload {
     }
 }
 
+/// Payload of an export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportPayload {
+    /// The model whose training labels are exported; the project's present ones when absent.
+    pub model_label: Option<String>,
+}
+
 /// Payload of a deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -4,7 +4,7 @@ use crate::{Answer, Authoring, stored};
 use catalog::{Driver, JobKind, Project, ProjectChange, Written};
 use language_api::projects::Change;
 use language_api::{
-    ApiError, ContainerName, ErrorKind, JobLocation, ProjectKind, ProjectMetadata, ProjectName,
+    ApiError, ContainerName, ErrorKind, FileMetadata, JobLocation, ProjectKind, ProjectMetadata, ProjectName,
     ProjectOptions, ProjectPatch, ProjectSettings, Reply, WholeSeconds,
 };
 
@@ -103,6 +103,14 @@ pub(crate) fn whole_change(options: ProjectOptions) -> ProjectChange {
         confidence_threshold: Some(options.settings.confidence_threshold.map(f64::from)),
         ..change(options, Cleared::default())
     }
+}
+
+/// What a project file says about a stored project.
+///
+/// # Errors
+/// The catalog holds what is no project's name: a defect.
+pub fn file_metadata(project: Project) -> Result<FileMetadata, ApiError> {
+    Ok(FileMetadata::from(&metadata(project)?.options))
 }
 
 /// A stored project on the wire.

@@ -111,7 +111,7 @@ impl<D: Driver> Authoring<'_, D> {
     /// 404.
     pub async fn get_training_job(&self, project: &ProjectName, id: JobId) -> Answer {
         let job = self.training_job(project, id).await?;
-        Ok(Reply::ok(&self.training_state(&job).await?))
+        Ok(self.job_reply(&self.training_state(&job).await?, &job))
     }
 
     /// `POST /{project}/train/jobs/{job}/:cancel`.
@@ -126,8 +126,7 @@ impl<D: Driver> Authoring<'_, D> {
     }
 
     async fn training_job(&self, project: &ProjectName, id: JobId) -> Result<Job, ApiError> {
-        let job = self.find_job(id, &[JobKind::Train]).await?;
-        if job.project == project.as_str() { Ok(job) } else { Err(ApiError::operation_not_found()) }
+        self.find_job_of(project, id, &[JobKind::Train]).await
     }
 
     async fn training_state(&self, job: &Job) -> Result<TrainingJobState, ApiError> {

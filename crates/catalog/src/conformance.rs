@@ -61,7 +61,9 @@ checks!(
     projects::merge_patch,
     projects::the_container_is_fixed,
     projects::delete_removes_everything,
+    projects::an_import_makes_its_project_or_nothing,
     labels::import_shows_old_or_new,
+    labels::settings_come_with_the_labels,
     labels::a_second_attempt_starts_over,
     labels::documents_filter_and_page,
     labels::counts_and_totals,
@@ -87,5 +89,6 @@ checks!(
     extraction_jobs::life_of_a_job,
     extraction_jobs::cancelled_jobs_keep_their_tasks,
     keys::access_keys,
+    keys::calls_are_counted_by_the_minute,
     keys::encoders_and_settings,
 );

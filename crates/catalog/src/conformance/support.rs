@@ -86,7 +86,7 @@ pub(super) async fn imported<D: Driver>(
     let lease = started(catalog, id, JobKind::Import, project).await;
     let staged = catalog.begin_import(&lease, project).await.expect("begin").expect("not yet published");
     catalog.stage_documents(&lease, &staged, documents).await.expect("stage");
-    catalog.publish_labels(&lease, project, &staged, at(2)).await.expect("publish");
+    catalog.publish_labels(&lease, &self::project(project), &staged, at(2)).await.expect("publish");
     succeed(catalog, &lease).await;
 }
 

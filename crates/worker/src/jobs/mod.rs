@@ -2,6 +2,7 @@
 
 mod deploy;
 mod evaluate;
+mod export;
 mod extract;
 mod import;
 mod progress;
@@ -23,9 +24,6 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
         JobKind::LoadSnapshot => project::load_snapshot(run).await.map(Some),
         JobKind::DeleteProject => project::delete(run).await.map(Some),
         JobKind::Extract => extract::extract(run).await.map(|()| None),
-        JobKind::Export => {
-            let message = "this version of the server does not export projects";
-            Err(Failure::refused(language_api::ErrorKind::NotFound, message))
-        }
+        JobKind::Export => export::export(run).await.map(Some),
     }
 }

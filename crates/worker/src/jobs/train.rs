@@ -4,7 +4,7 @@ use crate::bundles;
 use crate::documents::{self, Unreadable};
 use crate::encoder::InstalledEncoder;
 use crate::failure::Failure;
-use crate::jobs::evaluate::{Evaluation, evaluate};
+use crate::jobs::evaluate::{Evaluation, TestSet, evaluate};
 use crate::jobs::progress::TrainingProgress;
 use crate::run::Run;
 use authoring::payloads::TrainPayload;
@@ -14,6 +14,7 @@ use language_api::ids::model_id;
 use language_api::project_file::{DocumentEntry, RegionEntry};
 use language_api::{ErrorKind, EvaluationOptions, JobWarning, ModelLabel};
 use model::{Bundle, MANIFEST_FILE, ServingModel};
+use ner::guidance::count_labels;
 use ner::split::{SplitDocument, split};
 use ner::{Dataset, EntityCategory, LabeledDocument};
 use std::collections::BTreeSet;
@@ -44,6 +45,7 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     let documents = labeled_documents(run, &project, &snapshot, &mut warnings).await?;
     let categories = categories(run, &snapshot).await?;
     let (learn, test) = divide(documents, payload.evaluation_options, &mut warnings);
+    let test = TestSet { labels: count_labels(&categories, &learn, &test), documents: test };
 
     let encoder = services.encoder.open(&services.engine).await?;
     let request = Request { project: &project, payload: &payload, id: &id, learn: &learn, categories };
@@ -258,7 +260,7 @@ fn score(
     project: &Project,
     bundle: &Bundle,
     encoder: Option<&InstalledEncoder>,
-    test: &[LabeledDocument],
+    test: &TestSet,
     payload: &TrainPayload,
     progress: &mut TrainingProgress<'_>,
 ) -> Result<Evaluation, Failure> {
