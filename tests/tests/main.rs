@@ -6,6 +6,8 @@
 mod components;
 #[path = "themes/errors.rs"]
 mod errors;
+#[path = "themes/exchange.rs"]
+mod exchange;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/life.rs"]
