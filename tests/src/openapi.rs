@@ -53,10 +53,10 @@ impl Description {
     pub fn operations(&self) -> Vec<Operation> {
         let paths = self.files[MAIN]["paths"].as_object().into_iter().flatten();
         let each = paths.flat_map(|(path, methods)| {
-            METHODS.into_iter().filter(|method| methods.get(*method).is_some()).map(move |method| Operation {
-                method: method.to_uppercase(),
-                path: path.clone(),
-            })
+            METHODS
+                .into_iter()
+                .filter(|method| methods.get(*method).is_some())
+                .map(move |method| Operation { method: method.to_uppercase(), path: path.clone() })
         });
         each.collect()
     }
@@ -79,7 +79,8 @@ impl Description {
     /// The description has no such operation.
     pub fn problems(&self, operation: &Operation, status: u16, body: &[u8]) -> Result<Vec<String>> {
         let described = &self.files[MAIN]["paths"][&operation.path][operation.method.to_lowercase()];
-        let responses = described["responses"].as_object().context("the description has no such operation")?;
+        let responses =
+            described["responses"].as_object().context("the description has no such operation")?;
         let named = responses.get(&status.to_string());
         ensure!(named.is_some() || status >= 400, "{operation:?} does not answer {status}");
         let response = named.or_else(|| responses.get("default")).context("no default answer")?;
@@ -198,7 +199,9 @@ impl<'a> Check<'a> {
             }
             "enum" | "format" | "minimum" | "maximum" | "maxLength" | "maxItems" => {}
             prose if PROSE.contains(&prose) => {}
-            unknown => self.fail(at, format!("the description uses {unknown}, which this check does not know")),
+            unknown => {
+                self.fail(at, format!("the description uses {unknown}, which this check does not know"))
+            }
         }
     }
 

@@ -47,6 +47,11 @@ async fn decide(call: Call) -> Answer {
         }
         Route::GetEvaluationSummary { project, model } => view.get_evaluation_summary(&project, &model).await,
         Route::GetEvaluationResult { project, model } => view.get_evaluation_result(&project, &model).await,
+        Route::ListPrebuiltEntities => view.list_prebuilt_entities(),
+        Route::ListDeploymentResources => view.list_deployment_resources(),
+        Route::ListResources { project } => view.list_resources(&project).await,
+        Route::Evaluate { project, model } => view.evaluate(&project, &model, &call.body).await,
+        Route::GetEvaluationJob { project, job, .. } => view.get_evaluation_job(&project, job).await,
         Route::ListDeployments { project } => view.list_deployments(&project).await,
         Route::SwapDeployments { project } => view.swap_deployments(&project, &call.body).await,
         Route::GetSwapJob { project, job } => view.get_job(&project, job, &[JobKind::Swap]).await,

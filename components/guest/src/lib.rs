@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use language_api::{ApiError, Call, ErrorKind, INTERNAL_SECRET_HEADER, Limits, Query, Reply};
-use spin_sdk::variables;
 use spin_sdk::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use spin_sdk::variables;
 use uuid::Uuid;
 
 const LIMITS: &str = "limits";

@@ -10,6 +10,8 @@ pub fn role_needed(route: &Route) -> Role {
         Route::ListProjects
         | Route::ListLanguages
         | Route::ListTrainingConfigVersions
+        | Route::ListPrebuiltEntities
+        | Route::ListDeploymentResources
         | Route::GetDeletionJob { .. }
         | Route::GetProject { .. }
         | Route::GetImportJob { .. }
@@ -23,6 +25,8 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::GetLoadSnapshotJob { .. }
         | Route::GetEvaluationSummary { .. }
         | Route::GetEvaluationResult { .. }
+        | Route::GetEvaluationJob { .. }
+        | Route::ListResources { .. }
         | Route::ListDeployments { .. }
         | Route::GetSwapJob { .. }
         | Route::GetDeployment { .. }
@@ -31,6 +35,7 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::Import { .. }
         | Route::Train { .. }
         | Route::CancelTrainingJob { .. }
+        | Route::Evaluate { .. }
         | Route::LoadSnapshot { .. } => Role::Writer,
         Route::DeleteProject { .. }
         | Route::DeleteModel { .. }

@@ -4,9 +4,7 @@ use crate::jobs::state;
 use crate::payloads::ExportPayload;
 use crate::{Answer, Authoring, stored};
 use catalog::{Driver, Job, JobKind, JobStatus};
-use language_api::{
-    ApiError, ErrorKind, ExportJobState, JobId, JobLocation, ModelLabel, ProjectName, Reply,
-};
+use language_api::{ApiError, ErrorKind, ExportJobState, JobId, JobLocation, ModelLabel, ProjectName, Reply};
 
 impl<D: Driver> Authoring<'_, D> {
     /// `POST /{project}/:export`: of the present labels, or of those that `trainedModelLabel` was trained on.

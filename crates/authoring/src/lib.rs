@@ -6,6 +6,7 @@
 
 mod access;
 mod deployments;
+mod evaluation;
 mod export;
 mod import;
 mod jobs;
@@ -23,7 +24,8 @@ pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};
 use catalog::{CallClass, Catalog, Driver, JobKind, NewJob};
 use jiff::{SignedDuration, Timestamp};
 use language_api::{
-    ApiError, AuthoringRoute, Call, JobId, JobLocation, Limits, Links, Page, PageRequest, ProjectName, Query, Reply,
+    ApiError, AuthoringRoute, Call, JobId, JobLocation, Limits, Links, Page, PageRequest, ProjectName, Query,
+    Reply,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -83,7 +85,13 @@ impl<'a, D: Driver> Authoring<'a, D> {
         Ok(Reply::accepted(self.links.job(&location(id))))
     }
 
-    fn new_job(&self, kind: JobKind, project: &ProjectName, target: &str, payload: Vec<u8>) -> (JobId, NewJob) {
+    fn new_job(
+        &self,
+        kind: JobKind,
+        project: &ProjectName,
+        target: &str,
+        payload: Vec<u8>,
+    ) -> (JobId, NewJob) {
         let id = JobId::new(self.id, self.now);
         let kept = i64::try_from(self.limits.authoring_job_seconds).unwrap_or(i64::MAX);
         let job = NewJob {

@@ -3,6 +3,7 @@
 use crate::training::{CONFIG_VERSIONS, expires};
 use crate::{Answer, Authoring};
 use catalog::Driver;
+use language_api::ProjectName;
 use language_api::languages::supported_languages;
 use language_api::training::TrainingConfigVersion;
 use serde::Serialize;
@@ -31,6 +32,36 @@ impl<D: Driver> Authoring<'_, D> {
             model_expiration_date: expires(),
         });
         self.page_of(versions.collect(), PROJECT_KIND)
+    }
+
+    /// `GET /global/prebuilt-entities`: what an entity is, is learned from labels alone here.
+    ///
+    /// # Errors
+    /// 400 for another project kind or wrong paging.
+    pub fn list_prebuilt_entities(&self) -> Answer {
+        self.query.project_kind()?;
+        self.nothing()
+    }
+
+    /// `GET /global/deployments/resources`: no other resource has deployments of this one.
+    ///
+    /// # Errors
+    /// 400 for wrong paging.
+    pub fn list_deployment_resources(&self) -> Answer {
+        self.nothing()
+    }
+
+    /// `GET /{project}/resources`: a project lives on this server alone.
+    ///
+    /// # Errors
+    /// 404, 400 for wrong paging.
+    pub async fn list_resources(&self, project: &ProjectName) -> Answer {
+        self.project(project).await?;
+        self.nothing()
+    }
+
+    fn nothing(&self) -> Answer {
+        self.page_of::<()>(vec![], "")
     }
 
     fn page_of<T: Serialize>(&self, all: Vec<T>, extra: &str) -> Answer {

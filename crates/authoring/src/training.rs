@@ -55,7 +55,11 @@ impl<D: Driver> Authoring<'_, D> {
         self.enqueue(JobKind::Train, project, request.model_label.as_str(), payload, location).await
     }
 
-    async fn check_labels(&self, project: &ProjectName, options: EvaluationOptions) -> Result<(), ApiError> {
+    pub(crate) async fn check_labels(
+        &self,
+        project: &ProjectName,
+        options: EvaluationOptions,
+    ) -> Result<(), ApiError> {
         let set = self.catalog.current_labels(project.as_str()).await?;
         let totals = self.catalog.label_totals(&set).await?;
         let least = u64::from(self.limits.labeled_documents_to_train_min);

@@ -84,6 +84,7 @@ checks!(
     models::put_list_evaluate,
     models::overwriting_keeps_deployed_bundles,
     models::deployed_models_stay,
+    models::an_evaluation_is_replaced_whole,
     deployments::put_swap_delete,
     deployments::served_model_in_one_look,
     extraction_jobs::life_of_a_job,

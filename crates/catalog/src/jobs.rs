@@ -31,6 +31,8 @@ pub enum JobKind {
     Export,
     /// Makes a model.
     Train,
+    /// Scores a model again.
+    Evaluate,
     /// Points a deployment at a model.
     Deploy,
     /// Exchanges the models of two deployments.
@@ -47,10 +49,11 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Import,
         Self::Export,
         Self::Train,
+        Self::Evaluate,
         Self::Deploy,
         Self::Swap,
         Self::DeleteDeployment,
@@ -70,6 +73,7 @@ impl JobKind {
             Self::Import => "import",
             Self::Export => "export",
             Self::Train => "train",
+            Self::Evaluate => "evaluate",
             Self::Deploy => "deploy",
             Self::Swap => "swap",
             Self::DeleteDeployment => "delete-deployment",

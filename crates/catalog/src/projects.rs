@@ -6,7 +6,8 @@ use uuid::Uuid;
 use crate::labels::LabelSetState;
 use crate::transaction::Transaction;
 use crate::{
-    Catalog, Connection, Driver, Error, Lease, NewJob, Page, PageRequest, Resource, Row, Value, jobs,
+    Catalog, Connection, Driver, Error, LabelSet, Lease, NewJob, Page, PageRequest, Resource, Row, Value,
+    jobs,
 };
 
 const COLUMNS: &str = "name, container, language, multilingual, description, confidence_threshold, created_at, \
@@ -127,6 +128,19 @@ impl<D: Driver> Catalog<D> {
             .query_one(&format!("SELECT {COLUMNS} FROM projects WHERE name = ?1"), &[name.into()])
             .await?;
         row.map_or_else(|| Err(Error::not_found(Resource::Project, name)), Project::from_row)
+    }
+
+    /// The project and the labels it shows, in one look: an import changes both together.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn project_with_labels(&self, name: &str) -> Result<(Project, LabelSet), Error> {
+        let sql = format!("SELECT label_set, {COLUMNS} FROM projects WHERE name = ?1");
+        let Some(mut row) = self.query_one(&sql, &[name.into()]).await? else {
+            return Err(Error::not_found(Resource::Project, name));
+        };
+        let labels = LabelSet::new(row.text()?);
+        Ok((Project::from_row(row)?, labels))
     }
 
     /// All projects by name.

@@ -6,8 +6,7 @@ use crate::{Answer, Extraction};
 use catalog::{Driver, ExtractionJob, ExtractionTask};
 use language_api::runtime::{RuntimeJobState, TaskItem, TaskItemKind, TaskResults, TasksState};
 use language_api::{
-    ApiError, ApiVersion, Call, ErrorBody, Links, Query, Reply, RuntimeJobId, SevenDigits,
-    WholeSeconds,
+    ApiError, ApiVersion, Call, ErrorBody, Links, Query, Reply, RuntimeJobId, SevenDigits, WholeSeconds,
 };
 
 impl<D: Driver> Extraction<'_, D> {

@@ -16,11 +16,8 @@ pub struct FileWriter {
 impl FileWriter {
     /// Everything before the documents.
     pub fn begin(metadata: FileMetadata, categories: Vec<CategoryEntry>) -> (Self, String) {
-        let assets = Assets {
-            project_kind: metadata.project_kind.clone(),
-            entities: categories,
-            documents: vec![],
-        };
+        let assets =
+            Assets { project_kind: metadata.project_kind.clone(), entities: categories, documents: vec![] };
         let file = ProjectFile {
             project_file_version: PROJECT_FILE_VERSION.to_owned(),
             string_index_type: UTF16.to_owned(),
@@ -70,7 +67,8 @@ mod tests {
     #[test]
     fn the_pieces_are_the_file_that_is_written_whole() {
         for locations in [&[][..], &["a.txt"], &["a.txt", "b]}}.txt", "c.txt"]] {
-            let metadata = FileMetadata { project_kind: "CustomEntityRecognition".into(), ..Default::default() };
+            let metadata =
+                FileMetadata { project_kind: "CustomEntityRecognition".into(), ..Default::default() };
             let categories = vec![CategoryEntry { category: "Claim\"ant".into(), description: None }];
             let documents: Vec<_> = locations.iter().map(|location| document(location)).collect();
             let (mut writer, mut text) = FileWriter::begin(metadata, categories);
@@ -80,7 +78,10 @@ mod tests {
             text += writer.end();
             let file = ProjectFile::parse(text.as_bytes()).expect("a project file");
             assert_eq!(file.assets.expect("assets").documents, documents);
-            assert_eq!((file.project_file_version.as_str(), file.string_index_type.as_str()), ("2022-05-01", UTF16));
+            assert_eq!(
+                (file.project_file_version.as_str(), file.string_index_type.as_str()),
+                ("2022-05-01", UTF16)
+            );
         }
     }
 }

@@ -58,7 +58,8 @@ impl From<&Advice> for Guidance {
                 found(GuidanceRule::FewLabels, category, message)
             }
             Advice::NotTested { category } => {
-                let message = format!("{category} has no label in the test set, so it can't be judged: add some there");
+                let message =
+                    format!("{category} has no label in the test set, so it can't be judged: add some there");
                 found(GuidanceRule::NotTested, category, message)
             }
             Advice::Unbalanced { small, small_labels, large, large_labels } => {
@@ -112,7 +113,12 @@ mod tests {
         let all = [
             Advice::FewLabels { category: category("A"), train: 3 },
             Advice::NotTested { category: category("A") },
-            Advice::Unbalanced { small: category("A"), small_labels: 2, large: category("B"), large_labels: 90 },
+            Advice::Unbalanced {
+                small: category("A"),
+                small_labels: 2,
+                large: category("B"),
+                large_labels: 90,
+            },
             Advice::DistributionDiffers { category: category("A"), labels },
             Advice::Confused { labeled: category("A"), predicted: category("B"), percent: 24.6 },
             Advice::Missed { category: category("A"), percent: 31.0 },

@@ -26,8 +26,8 @@ pub mod training;
 pub mod version;
 
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
-pub use file_writer::FileWriter;
 pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
+pub use file_writer::FileWriter;
 pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
 pub use limits::Limits;
 pub use paging::{Page, PageRequest};

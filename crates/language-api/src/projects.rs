@@ -307,7 +307,10 @@ mod tests {
         assert_eq!(target(r#"{"storageInputContainerName":"a/b"}"#), "storageInputContainerName");
         assert_eq!(refused(r#"{"language":"xx"}"#).kind, ErrorKind::Language);
         assert_eq!(refused("[]").message, "must be an object, a list was given");
-        let classifier = ProjectPatch { project_kind: Some("CustomSingleLabelClassification".into()), ..Default::default() };
+        let classifier = ProjectPatch {
+            project_kind: Some("CustomSingleLabelClassification".into()),
+            ..Default::default()
+        };
         let refused = classifier.clone().create(name()).unwrap_err();
         assert_eq!((refused.kind, refused.target.as_deref()), (ErrorKind::Field, Some("projectKind")));
         assert_eq!(classifier.update(created()).unwrap_err().kind, ErrorKind::Conflict);

@@ -75,7 +75,10 @@ impl Query {
     /// [`ErrorKind::Field`] also when it is missing.
     pub fn required_project_kind(&self) -> Result<ProjectKind, ApiError> {
         self.project_kind()?.ok_or_else(|| {
-            let message = format!("the query parameter {PROJECT_KIND} is missing; this server has {}", ProjectKind::NAME);
+            let message = format!(
+                "the query parameter {PROJECT_KIND} is missing; this server has {}",
+                ProjectKind::NAME
+            );
             ApiError::new(ErrorKind::Field, message).at(PROJECT_KIND)
         })
     }

@@ -43,7 +43,10 @@ fn rich(project: &str) -> Value {
     let mut composed = document("composed.txt", &[("Person", "Jose\u{301} Peña")]);
     // A second region, looked at and empty.
     composed["entities"][0]["regionLength"] = json!(12);
-    composed["entities"].as_array_mut().expect("regions").push(json!({ "regionOffset": 16, "regionLength": 9, "labels": [] }));
+    composed["entities"]
+        .as_array_mut()
+        .expect("regions")
+        .push(json!({ "regionOffset": 16, "regionLength": 9, "labels": [] }));
     let mut plain = json!({ "location": "plain.txt", "dataset": "Test", "entities": [] });
     plain["language"] = json!("de-at");
     json!({
@@ -137,7 +140,9 @@ fn versions(project: &str, container: &str) -> Result<[Value; 2]> {
     new["metadata"]["description"] = json!("new");
     new["assets"]["entities"] = json!([{ "category": "New" }]);
     let documents = new["assets"]["documents"].as_array_mut().context("no documents")?;
-    for label in documents.iter_mut().flat_map(|document| document["entities"][0]["labels"].as_array_mut()).flatten() {
+    for label in
+        documents.iter_mut().flat_map(|document| document["entities"][0]["labels"].as_array_mut()).flatten()
+    {
         label["category"] = json!("New");
     }
     Ok([old, new])

@@ -67,7 +67,9 @@ fn complete(seen: &Seen, description: Option<&Description>) -> Result<()> {
     ensure!(silent.is_empty(), "routes without a scenario that is answered well: {silent:#?}");
     let unseen: Vec<_> = ROWS
         .iter()
-        .filter(|(status, outer, inner)| !seen.errors.contains(&(*status, (*outer).to_owned(), (*inner).to_owned())))
+        .filter(|(status, outer, inner)| {
+            !seen.errors.contains(&(*status, (*outer).to_owned(), (*inner).to_owned()))
+        })
         .collect();
     ensure!(unseen.is_empty(), "rows of the error table without a scenario: {unseen:#?}");
     println!("{} described routes, {} kinds of error", operations.len(), seen.errors.len());

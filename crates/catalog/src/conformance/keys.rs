@@ -14,7 +14,8 @@ pub(super) async fn access_keys(database: &impl Database) {
     for needed in [Role::Reader, Role::Writer] {
         assert_eq!(catalog.authorize(Some(key), needed).await, Ok(expected.clone()));
     }
-    let refused = |answer: Result<AccessKey, language_api::ApiError>| answer.map_err(|error| error.kind).err();
+    let refused =
+        |answer: Result<AccessKey, language_api::ApiError>| answer.map_err(|error| error.kind).err();
     assert_eq!(refused(catalog.authorize(Some(key), Role::Owner).await), Some(ErrorKind::Forbidden));
     assert_eq!(refused(catalog.authorize(None, Role::Reader).await), Some(ErrorKind::Unauthorized));
     for wrong in ["", "0123456789abcdef0123456789abcdeF", "0123456789abcdef0123456789abcde"] {

@@ -39,7 +39,10 @@ pub(super) async fn import_shows_old_or_new(database: &impl Database) {
     let everything = DocumentFilter::default();
     assert_eq!(locations(&catalog, "P", &everything).await, ["old.txt"], "staged labels show nowhere");
     catalog.publish_labels(&lease, &project("P"), &staged, at(20)).await.expect("publish");
-    catalog.publish_labels(&lease, &project("P"), &staged, at(21)).await.expect("publishing twice changes nothing");
+    catalog
+        .publish_labels(&lease, &project("P"), &staged, at(21))
+        .await
+        .expect("publishing twice changes nothing");
     let after = catalog.current_labels("P").await.expect("labels");
     assert_eq!(locations(&database.open().await, "P", &everything).await, ["new-1.txt", "new-2.txt"]);
     assert_eq!(catalog.categories(&after).await, Ok(schema.to_vec()), "in the given order");
@@ -62,8 +65,10 @@ pub(super) async fn settings_come_with_the_labels(database: &impl Database) {
     let shown = catalog.current_labels("P").await.expect("labels");
     assert_ne!(shown, staged, "labels and settings change together or not at all");
     catalog.publish_labels(&lease, &german, &staged, at(3)).await.expect("publish");
-    assert_eq!(catalog.project("P").await.map(|found| found.language), Ok("de".to_owned()));
+    let seen = catalog.project_with_labels("P").await.map(|(found, labels)| (found.language, labels));
+    assert_eq!(seen, Ok(("de".to_owned(), staged.clone())));
     assert_eq!(catalog.current_labels("P").await, Ok(staged));
+    assert!(catalog.project_with_labels("Q").await.is_err());
 }
 
 pub(super) async fn a_second_attempt_starts_over(database: &impl Database) {

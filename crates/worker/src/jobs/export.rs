@@ -17,8 +17,11 @@ const PART_BYTES: usize = 1 << 20;
 pub(crate) async fn export(run: &Run) -> Result<Outcome, Failure> {
     let catalog = &run.services.catalog;
     let payload: ExportPayload = serde_json::from_slice(&catalog.payload(&run.job.id).await?)?;
-    let project = catalog.project(&run.job.project).await?;
-    let labels = labels(run, &payload).await?;
+    let (project, present) = catalog.project_with_labels(&run.job.project).await?;
+    let labels = match &payload.model_label {
+        Some(label) => snapshot(run, label).await?,
+        None => present,
+    };
     let categories = catalog.categories(&labels).await?;
     let categories = categories
         .into_iter()
@@ -40,11 +43,9 @@ pub(crate) async fn export(run: &Run) -> Result<Outcome, Failure> {
     Ok(Outcome::succeeded())
 }
 
-/// The labels that were asked for.
-async fn labels(run: &Run, payload: &ExportPayload) -> Result<LabelSet, Failure> {
-    let (catalog, project) = (&run.services.catalog, &run.job.project);
-    let Some(label) = &payload.model_label else { return Ok(catalog.current_labels(project).await?) };
-    catalog.model(project, label).await?.snapshot.ok_or_else(|| {
+/// The labels that a model was trained on.
+async fn snapshot(run: &Run, label: &str) -> Result<LabelSet, Failure> {
+    run.services.catalog.model(&run.job.project, label).await?.snapshot.ok_or_else(|| {
         let message = format!("model {label} keeps no copy of the labels it was trained on");
         Failure::refused(ErrorKind::NotFound, message)
     })

@@ -1,5 +1,6 @@
 //! What each kind of job does.
 
+mod corpus;
 mod deploy;
 mod evaluate;
 mod export;
@@ -7,6 +8,7 @@ mod extract;
 mod import;
 mod progress;
 mod project;
+mod reevaluate;
 mod train;
 
 use crate::failure::Failure;
@@ -18,6 +20,7 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
     match run.job.kind {
         JobKind::Import => import::import(run).await.map(Some),
         JobKind::Train => train::train(run).await.map(Some),
+        JobKind::Evaluate => reevaluate::reevaluate(run).await.map(Some),
         JobKind::Deploy => deploy::deploy(run).await.map(Some),
         JobKind::Swap => deploy::swap(run).await.map(|()| None),
         JobKind::DeleteDeployment => deploy::delete(run).await.map(Some),

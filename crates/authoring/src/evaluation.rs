@@ -1,0 +1,44 @@
+//! A model scored again (contract: authoring 14; evaluation 1).
+
+use crate::jobs::state;
+use crate::payloads::EvaluatePayload;
+use crate::{Answer, Authoring, stored};
+use catalog::{Driver, Job, JobKind};
+use language_api::training::{EvaluationJobState, EvaluationProgress};
+use language_api::{ApiError, EvaluationOptions, JobId, JobLocation, ModelLabel, ProjectName, Reply};
+
+impl<D: Driver> Authoring<'_, D> {
+    /// `POST /{project}/models/{model}/:evaluate`: on the project's present labels, divided as the body says.
+    ///
+    /// # Errors
+    /// 400 for a wrong body or too few labelled documents, 404, 409 while another job runs.
+    pub async fn evaluate(&self, project: &ProjectName, label: &ModelLabel, body: &[u8]) -> Answer {
+        let evaluation_options = EvaluationOptions::parse(body)?;
+        self.project(project).await?;
+        let model = self.catalog.model(project.as_str(), label.as_str()).await?;
+        self.check_labels(project, evaluation_options).await?;
+        let training_config_version = model.training_config_version;
+        let payload = EvaluatePayload { evaluation_options, training_config_version };
+        let payload = stored(serde_json::to_vec(&payload))?;
+        let location = |job| JobLocation::Evaluation { project: project.clone(), model: label.clone(), job };
+        self.enqueue(JobKind::Evaluate, project, label.as_str(), payload, location).await
+    }
+
+    /// `GET /{project}/models/{model}/evaluate/jobs/{job}`.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn get_evaluation_job(&self, project: &ProjectName, id: JobId) -> Answer {
+        let job = self.find_job_of(project, id, &[JobKind::Evaluate]).await?;
+        let result = match &job.progress {
+            Some(progress) => stored(serde_json::from_str(progress))?,
+            None => self.not_begun(&job).await?,
+        };
+        Ok(self.job_reply(&EvaluationJobState { result, job: state(&job)? }, &job))
+    }
+
+    async fn not_begun(&self, job: &Job) -> Result<EvaluationProgress, ApiError> {
+        let payload: EvaluatePayload = stored(serde_json::from_slice(&self.catalog.payload(&job.id).await?))?;
+        stored(payload.progress(&job.target, 0))
+    }
+}
