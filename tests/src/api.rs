@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::Agent;
+use ureq::{Agent, AsSendBody};
 use ureq::http::{HeaderMap, Request, Response};
 
 /// The version the tests speak.
@@ -153,7 +153,7 @@ impl Client {
     ///
     /// # Errors
     /// No answer. Every status is an answer.
-    pub fn run(&self, request: Request<Vec<u8>>) -> Result<Answer> {
+    pub fn run(&self, request: Request<impl AsSendBody>) -> Result<Answer> {
         answer(self.agent.run(request)?)
     }
 

@@ -195,7 +195,7 @@ impl Runner<'_> {
                 serde_json::to_vec(&self.body(body)?)?
             }
             (None, Some(text)) => self.text(text)?.into_bytes(),
-            (None, None) => vec![],
+            (None, None) => return self.client.run(request.body(())?),
         };
         self.client.run(request.body(body)?)
     }

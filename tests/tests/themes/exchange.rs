@@ -203,8 +203,9 @@ fn of_two_imports_at_once_one_is_refused_or_they_follow_each_other() -> Result<(
     for _ in 0..5 {
         let place = format!("{PROJECTS}/Both/:import");
         let answers: Vec<_> = thread::scope(|scope| {
-            let send = |file| scope.spawn(|| client.send("POST", &place, Some(file)));
-            let sent: Vec<_> = versions.iter().map(send).collect();
+            let (client, place) = (&client, place.as_str());
+            let send = versions.iter().map(|file| scope.spawn(move || client.send("POST", place, Some(file))));
+            let sent: Vec<_> = send.collect();
             sent.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<_>>()
         })?;
         let accepted: Vec<_> = answers.iter().filter(|answer| answer.status == 202).collect();

@@ -1,7 +1,7 @@
 //! Projects.
 
 use super::Database;
-use super::support::{at, deployed, document, imported, project, started, trained, with_project};
+use super::support::{at, deployed, document, imported, job, project, started, trained, with_project};
 use crate::{DocumentFilter, Error, JobKind, PageRequest, ProjectChange, Resource, Written};
 
 pub(super) async fn put_read_list(database: &impl Database) {
