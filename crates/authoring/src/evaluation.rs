@@ -28,8 +28,11 @@ impl<D: Driver> Authoring<'_, D> {
     ///
     /// # Errors
     /// 404.
-    pub async fn get_evaluation_job(&self, project: &ProjectName, id: JobId) -> Answer {
+    pub async fn get_evaluation_job(&self, project: &ProjectName, label: &ModelLabel, id: JobId) -> Answer {
         let job = self.find_job_of(project, id, &[JobKind::Evaluate]).await?;
+        if job.target != label.as_str() {
+            return Err(ApiError::operation_not_found());
+        }
         let result = match &job.progress {
             Some(progress) => stored(serde_json::from_str(progress))?,
             None => self.not_begun(&job).await?,

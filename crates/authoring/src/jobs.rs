@@ -9,12 +9,16 @@ use serde::Serialize;
 const POLL_SECONDS: u32 = 1;
 
 impl<D: Driver> Authoring<'_, D> {
-    /// State of a job that has the common fields alone.
+    /// State of a job that has the common fields alone. `target` is the model or deployment in the path, empty for jobs
+    /// of the whole project.
     ///
     /// # Errors
     /// 404 `OperationNotFound` when there is no such job of `kinds` in the project.
-    pub async fn get_job(&self, project: &ProjectName, id: JobId, kinds: &[JobKind]) -> Answer {
+    pub async fn get_job(&self, project: &ProjectName, target: &str, id: JobId, kinds: &[JobKind]) -> Answer {
         let job = self.find_job_of(project, id, kinds).await?;
+        if job.target != target {
+            return Err(ApiError::operation_not_found());
+        }
         Ok(self.job_reply(&state(&job)?, &job))
     }
 
