@@ -3,9 +3,9 @@
 use crate::jobs::state;
 use crate::payloads::EvaluatePayload;
 use crate::{Answer, Authoring, stored};
-use catalog::{Driver, Job, JobKind};
-use language_api::training::{EvaluationJobState, EvaluationProgress};
-use language_api::{ApiError, EvaluationOptions, JobId, JobLocation, ModelLabel, ProjectName, Reply};
+use catalog::{Driver, JobKind};
+use language_api::training::EvaluationJobState;
+use language_api::{ApiError, EvaluationOptions, JobId, JobLocation, ModelLabel, ProjectName};
 
 impl<D: Driver> Authoring<'_, D> {
     /// `POST /{project}/models/{model}/:evaluate`: on the project's present labels, divided as the body says.
@@ -19,9 +19,11 @@ impl<D: Driver> Authoring<'_, D> {
         self.check_labels(project, evaluation_options).await?;
         let training_config_version = model.training_config_version;
         let payload = EvaluatePayload { evaluation_options, training_config_version };
+        let progress = stored(payload.progress(label.as_str(), 0))?;
+        let progress = Some(stored(serde_json::to_string(&progress))?);
         let payload = stored(serde_json::to_vec(&payload))?;
         let location = |job| JobLocation::Evaluation { project: project.clone(), model: label.clone(), job };
-        self.enqueue(JobKind::Evaluate, project, label.as_str(), payload, location).await
+        self.enqueue(JobKind::Evaluate, project, label.as_str(), payload, progress, location).await
     }
 
     /// `GET /{project}/models/{model}/evaluate/jobs/{job}`.
@@ -33,15 +35,7 @@ impl<D: Driver> Authoring<'_, D> {
         if job.target != label.as_str() {
             return Err(ApiError::operation_not_found());
         }
-        let result = match &job.progress {
-            Some(progress) => stored(serde_json::from_str(progress))?,
-            None => self.not_begun(&job).await?,
-        };
+        let result = stored(serde_json::from_str(job.progress.as_deref().unwrap_or_default()))?;
         Ok(self.job_reply(&EvaluationJobState { result, job: state(&job)? }, &job))
-    }
-
-    async fn not_begun(&self, job: &Job) -> Result<EvaluationProgress, ApiError> {
-        let payload: EvaluatePayload = stored(serde_json::from_slice(&self.catalog.payload(&job.id).await?))?;
-        stored(payload.progress(&job.target, 0))
     }
 }

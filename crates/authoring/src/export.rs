@@ -18,7 +18,7 @@ impl<D: Driver> Authoring<'_, D> {
         let target = model_label.clone().unwrap_or_default();
         let payload = stored(serde_json::to_vec(&ExportPayload { model_label }))?;
         let location = |job| JobLocation::Export { project: project.clone(), job };
-        self.enqueue(JobKind::Export, project, &target, payload, location).await
+        self.enqueue(JobKind::Export, project, &target, payload, None, location).await
     }
 
     async fn snapshot_asked_for(&self, project: &ProjectName) -> Result<Option<String>, ApiError> {

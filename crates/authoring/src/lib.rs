@@ -71,16 +71,19 @@ impl<'a, D: Driver> Authoring<'a, D> {
         Ok(Self { catalog, links, query: call.query.clone(), path: call.path.clone(), limits, now, id })
     }
 
-    /// Puts a job into the queue and answers with its address.
+    /// Puts a job into the queue and answers with its address. `progress` is what its state shows beside the common
+    /// fields before a worker has begun.
     async fn enqueue(
         &self,
         kind: JobKind,
         project: &ProjectName,
         target: &str,
         payload: Vec<u8>,
+        progress: Option<String>,
         location: impl FnOnce(JobId) -> JobLocation,
     ) -> Answer {
         let (id, job) = self.new_job(kind, project, target, payload);
+        let job = NewJob { progress, ..job };
         self.catalog.enqueue(&job, self.now).await?;
         Ok(Reply::accepted(self.links.job(&location(id))))
     }
@@ -100,6 +103,7 @@ impl<'a, D: Driver> Authoring<'a, D> {
             project: project.to_string(),
             target: target.to_owned(),
             payload,
+            progress: None,
             expires_at: self.now.saturating_add(SignedDuration::from_secs(kept)).unwrap_or(Timestamp::MAX),
         };
         (id, job)

@@ -56,7 +56,8 @@ impl<D: Driver> Authoring<'_, D> {
     /// 404, 409 while another job runs.
     pub async fn delete_project(&self, name: &ProjectName) -> Answer {
         self.project(name).await?;
-        self.enqueue(JobKind::DeleteProject, name, "", vec![], |job| JobLocation::Deletion { job }).await
+        self.enqueue(JobKind::DeleteProject, name, "", vec![], None, |job| JobLocation::Deletion { job })
+            .await
     }
 
     pub(crate) async fn check_project_quota(&self) -> Result<(), ApiError> {

@@ -48,6 +48,7 @@ fn job(id: &str, kind: JobKind, project: &str) -> NewJob {
         project: project.to_owned(),
         target: String::new(),
         payload: b"payload".to_vec(),
+        progress: None,
         expires_at: now() + SignedDuration::from_hours(1),
     }
 }

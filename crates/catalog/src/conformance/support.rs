@@ -39,6 +39,7 @@ pub(super) fn job(id: &str, kind: JobKind, project: &str) -> NewJob {
         project: project.to_owned(),
         target: String::new(),
         payload: Vec::new(),
+        progress: None,
         expires_at: at(7 * 24 * 3600),
     }
 }
