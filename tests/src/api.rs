@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::{Agent, AsSendBody};
 use ureq::http::{HeaderMap, Request, Response};
+use ureq::{Agent, AsSendBody};
 
 /// The version the tests speak.
 pub const API_VERSION: &str = "2023-04-01";

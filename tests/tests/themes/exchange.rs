@@ -204,7 +204,8 @@ fn of_two_imports_at_once_one_is_refused_or_they_follow_each_other() -> Result<(
         let place = format!("{PROJECTS}/Both/:import");
         let answers: Vec<_> = thread::scope(|scope| {
             let (client, place) = (&client, place.as_str());
-            let send = versions.iter().map(|file| scope.spawn(move || client.send("POST", place, Some(file))));
+            let send =
+                versions.iter().map(|file| scope.spawn(move || client.send("POST", place, Some(file))));
             let sent: Vec<_> = send.collect();
             sent.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<_>>()
         })?;
