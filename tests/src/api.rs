@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::Agent;
 use ureq::http::{HeaderMap, Request, Response};
+use ureq::{Agent, AsSendBody};
 
 /// The version the tests speak.
 pub const API_VERSION: &str = "2023-04-01";
@@ -153,7 +153,7 @@ impl Client {
     ///
     /// # Errors
     /// No answer. Every status is an answer.
-    pub fn run(&self, request: Request<Vec<u8>>) -> Result<Answer> {
+    pub fn run(&self, request: Request<impl AsSendBody>) -> Result<Answer> {
         answer(self.agent.run(request)?)
     }
 

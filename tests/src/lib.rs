@@ -5,11 +5,15 @@
 
 pub mod api;
 pub mod example;
+pub mod openapi;
+pub mod pattern;
 pub mod places;
 pub mod python;
+pub mod scenario;
 pub mod server;
 pub mod units;
 
 pub use api::{Answer, Client};
 pub use example::Example;
+pub use scenario::Scenario;
 pub use server::Server;

@@ -38,8 +38,16 @@ impl Server {
     /// # Errors
     /// See [`Server::start`].
     pub fn fresh() -> Result<Self> {
+        Self::fresh_with(&[])
+    }
+
+    /// [`Server::fresh`] with more arguments.
+    ///
+    /// # Errors
+    /// See [`Server::start`].
+    pub fn fresh_with(arguments: &[&OsStr]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("spindle-test-").tempdir()?;
-        let mut server = Self::start(&folder.path().join("data"))?;
+        let mut server = Self::start_with(&folder.path().join("data"), arguments)?;
         server._folder = Some(folder);
         Ok(server)
     }
@@ -49,8 +57,16 @@ impl Server {
     /// # Errors
     /// The program is not built, ends early or does not get ready; the message holds its output.
     pub fn start(data: &Path) -> Result<Self> {
+        Self::start_with(data, &[])
+    }
+
+    /// [`Server::start`] with more arguments.
+    ///
+    /// # Errors
+    /// See [`Server::start`].
+    pub fn start_with(data: &Path, arguments: &[&OsStr]) -> Result<Self> {
         let log = log_beside(data);
-        let child = up(data, &log, &["--listen", "127.0.0.1:0"])?;
+        let child = up(data, &log, &[&["--listen".as_ref(), "127.0.0.1:0".as_ref()], arguments].concat())?;
         let mut server = Self {
             child,
             data: data.to_path_buf(),

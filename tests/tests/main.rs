@@ -6,11 +6,15 @@
 mod components;
 #[path = "themes/errors.rs"]
 mod errors;
+#[path = "themes/exchange.rs"]
+mod exchange;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/life.rs"]
 mod life;
 #[path = "themes/restart.rs"]
 mod restart;
+#[path = "themes/scenarios.rs"]
+mod scenarios;
 #[path = "themes/sdk.rs"]
 mod sdk;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use catalog::driver::SpinSqlite;
 use catalog::{Catalog, JobKind};
 use http_body_util::Full;
-use language_api::{ApiError, AuthoringRoute as Route, Call, ErrorKind, Limits};
+use language_api::{AuthoringRoute as Route, Call};
 use spin_sdk::http::{Request, Response};
 use spin_sdk::http_service;
 
@@ -22,7 +22,8 @@ async fn handle(request: Request) -> Response<Full<Bytes>> {
 async fn decide(call: Call) -> Answer {
     let route = Route::parse(&call.method, &call.path)?;
     let catalog = CATALOG.with(Clone::clone);
-    let view = Authoring::open(&catalog, &call, Limits::default(), guest::now(), guest::new_id()).await?;
+    let limits = guest::limits().await?;
+    let view = Authoring::open(&catalog, &call, &route, limits, guest::now(), guest::new_id()).await?;
     match route {
         Route::ListProjects => view.list_projects().await,
         Route::ListLanguages => view.list_languages(),
@@ -32,7 +33,7 @@ async fn decide(call: Call) -> Answer {
         Route::PatchProject { project } => view.patch_project(&project, &call.body).await,
         Route::DeleteProject { project } => view.delete_project(&project).await,
         Route::Import { project } => view.import(&project, call.body).await,
-        Route::GetImportJob { project, job } => view.get_job(&project, job, &[JobKind::Import]).await,
+        Route::GetImportJob { project, job } => view.get_job(&project, "", job, &[JobKind::Import]).await,
         Route::Train { project } => view.train(&project, &call.body).await,
         Route::ListTrainingJobs { project } => view.list_training_jobs(&project).await,
         Route::GetTrainingJob { project, job } => view.get_training_job(&project, job).await,
@@ -41,14 +42,21 @@ async fn decide(call: Call) -> Answer {
         Route::GetModel { project, model } => view.get_model(&project, &model).await,
         Route::DeleteModel { project, model } => view.delete_model(&project, &model).await,
         Route::LoadSnapshot { project, model } => view.load_snapshot(&project, &model).await,
-        Route::GetLoadSnapshotJob { project, job, .. } => {
-            view.get_job(&project, job, &[JobKind::LoadSnapshot]).await
+        Route::GetLoadSnapshotJob { project, model, job } => {
+            view.get_job(&project, model.as_str(), job, &[JobKind::LoadSnapshot]).await
         }
         Route::GetEvaluationSummary { project, model } => view.get_evaluation_summary(&project, &model).await,
         Route::GetEvaluationResult { project, model } => view.get_evaluation_result(&project, &model).await,
+        Route::ListPrebuiltEntities => view.list_prebuilt_entities(),
+        Route::ListDeploymentResources => view.list_deployment_resources(),
+        Route::ListResources { project } => view.list_resources(&project).await,
+        Route::Evaluate { project, model } => view.evaluate(&project, &model, &call.body).await,
+        Route::GetEvaluationJob { project, model, job } => {
+            view.get_evaluation_job(&project, &model, job).await
+        }
         Route::ListDeployments { project } => view.list_deployments(&project).await,
         Route::SwapDeployments { project } => view.swap_deployments(&project, &call.body).await,
-        Route::GetSwapJob { project, job } => view.get_job(&project, job, &[JobKind::Swap]).await,
+        Route::GetSwapJob { project, job } => view.get_job(&project, "", job, &[JobKind::Swap]).await,
         Route::GetDeployment { project, deployment } => view.get_deployment(&project, &deployment).await,
         Route::PutDeployment { project, deployment } => {
             view.put_deployment(&project, &deployment, &call.body).await
@@ -56,16 +64,12 @@ async fn decide(call: Call) -> Answer {
         Route::DeleteDeployment { project, deployment } => {
             view.delete_deployment(&project, &deployment).await
         }
-        Route::GetDeploymentJob { project, job, .. } => {
-            view.get_job(&project, job, &[JobKind::Deploy, JobKind::DeleteDeployment]).await
+        Route::GetDeploymentJob { project, deployment, job } => {
+            let kinds = [JobKind::Deploy, JobKind::DeleteDeployment];
+            view.get_job(&project, deployment.as_str(), job, &kinds).await
         }
-        Route::Export { .. } | Route::GetExportJob { .. } | Route::GetExportResult { .. } => {
-            Err(not_offered())
-        }
+        Route::Export { project } => view.export(&project).await,
+        Route::GetExportJob { project, job } => view.get_export_job(&project, job).await,
+        Route::GetExportResult { project, job } => view.get_export_result(&project, job).await,
     }
-}
-
-/// Routes of the contract that this version does not have yet say so instead of pretending.
-fn not_offered() -> ApiError {
-    ApiError::new(ErrorKind::NotFound, "this version of the server does not export projects")
 }

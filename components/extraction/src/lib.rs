@@ -8,7 +8,7 @@ mod threads;
 use catalog::Catalog;
 use catalog::driver::SpinSqlite;
 use extraction::{Extraction, Models};
-use language_api::{ApiError, Call, ErrorKind, Limits, Reply, RuntimeRoute};
+use language_api::{ApiError, Call, ErrorKind, Reply, RuntimeRoute};
 use nn::NamedGraphs;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::{http_service, variables};
@@ -20,14 +20,12 @@ const INTERNAL_SECRET: &str = "internal_secret";
 struct House {
     catalog: Catalog<SpinSqlite>,
     models: Models,
-    limits: Limits,
 }
 
 thread_local! {
     static HOUSE: Rc<House> = Rc::new(House {
         catalog: Catalog::new(SpinSqlite::default()),
         models: Models::default(),
-        limits: Limits::default(),
     });
 }
 
@@ -38,8 +36,9 @@ async fn handle(request: Request) -> impl IntoResponse {
 
 async fn decide(call: Call) -> Result<Reply, ApiError> {
     let house = HOUSE.with(Rc::clone);
-    let House { catalog, models, limits } = &*house;
-    let extraction = Extraction { catalog, models, graphs: &NamedGraphs, limits, now: guest::now };
+    let House { catalog, models } = &*house;
+    let limits = guest::limits().await?;
+    let extraction = Extraction { catalog, models, graphs: &NamedGraphs, limits: &limits, now: guest::now };
     match RuntimeRoute::parse(&call.method, &call.path)? {
         RuntimeRoute::SubmitJob => extraction.submit(&call, guest::new_id()).await,
         RuntimeRoute::GetJob { job } => extraction.get_job(&call, job).await,

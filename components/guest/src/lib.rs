@@ -4,10 +4,12 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use language_api::{ApiError, Call, ErrorKind, INTERNAL_SECRET_HEADER, Query, Reply};
+use language_api::{ApiError, Call, ErrorKind, INTERNAL_SECRET_HEADER, Limits, Query, Reply};
 use spin_sdk::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use spin_sdk::variables;
 use uuid::Uuid;
 
+const LIMITS: &str = "limits";
 const KEY_HEADER: &str = "ocp-apim-subscription-key";
 const CLIENT_REQUEST_ID: &str = "x-ms-client-request-id";
 const RETURN_CLIENT_REQUEST_ID: &str = "x-ms-return-client-request-id";
@@ -93,6 +95,17 @@ fn respond(reply: Reply, client_request_id: Option<HeaderValue>) -> Response<Ful
         response.headers_mut().insert(HeaderName::from_static(CLIENT_REQUEST_ID), value);
     }
     response
+}
+
+/// The installation's limits, from the variable of that name.
+///
+/// # Errors
+/// 503 when the variable is not set or holds something else: the operator's to mend.
+pub async fn limits() -> Result<Limits, ApiError> {
+    let unusable = |reason: String| ApiError::new(ErrorKind::Unavailable, reason);
+    let json = variables::get(LIMITS).await;
+    let json = json.map_err(|_| unusable(format!("the variable {LIMITS} is not set")))?;
+    Limits::parse(&json).map_err(unusable)
 }
 
 /// The present moment, in whole microseconds.

@@ -46,7 +46,7 @@ impl<D: Driver> Authoring<'_, D> {
         let payload = stored(serde_json::to_vec(&DeployPayload { model_label: label.to_owned() }))?;
         let location =
             |job| JobLocation::Deployment { project: project.clone(), deployment: name.clone(), job };
-        self.enqueue(JobKind::Deploy, project, name.as_str(), payload, location).await
+        self.enqueue(JobKind::Deploy, project, name.as_str(), payload, None, location).await
     }
 
     async fn check_deployment_quota(
@@ -74,7 +74,7 @@ impl<D: Driver> Authoring<'_, D> {
         self.catalog.deployment(project.as_str(), name.as_str()).await?;
         let location =
             |job| JobLocation::Deployment { project: project.clone(), deployment: name.clone(), job };
-        self.enqueue(JobKind::DeleteDeployment, project, name.as_str(), vec![], location).await
+        self.enqueue(JobKind::DeleteDeployment, project, name.as_str(), vec![], None, location).await
     }
 
     /// `POST /{project}/deployments/:swap`: a job.
@@ -95,7 +95,7 @@ impl<D: Driver> Authoring<'_, D> {
         let payload = SwapPayload { first: first.to_string(), second: second.to_string() };
         let payload = stored(serde_json::to_vec(&payload))?;
         let location = |job| JobLocation::Swap { project: project.clone(), job };
-        self.enqueue(JobKind::Swap, project, "", payload, location).await
+        self.enqueue(JobKind::Swap, project, "", payload, None, location).await
     }
 }
 

@@ -4,7 +4,10 @@
 //! catalog; what takes time they enqueue. Clock and ids come in from outside, so the same call on the same catalog
 //! gives the same answer.
 
+mod access;
 mod deployments;
+mod evaluation;
+mod export;
 mod import;
 mod jobs;
 mod lists;
@@ -13,13 +16,16 @@ pub mod payloads;
 mod projects;
 mod training;
 
+pub use access::role_needed;
 pub use import::reread_file;
+pub use projects::file_metadata;
 pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};
 
-use catalog::{Catalog, Driver, JobKind, NewJob};
+use catalog::{CallClass, Catalog, Driver, JobKind, NewJob};
 use jiff::{SignedDuration, Timestamp};
 use language_api::{
-    ApiError, Call, JobId, JobLocation, Limits, Links, Page, PageRequest, ProjectName, Query, Reply,
+    ApiError, AuthoringRoute, Call, JobId, JobLocation, Limits, Links, Page, PageRequest, ProjectName, Query,
+    Reply,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -40,31 +46,55 @@ pub struct Authoring<'a, D> {
 }
 
 impl<'a, D: Driver> Authoring<'a, D> {
-    /// A view for one call at `now`; `id` names the job the call may start.
+    /// A view for one call of `route` at `now`; `id` names the job the call may start.
     ///
     /// # Errors
-    /// 401 without a valid key, 400 without a valid `api-version`.
+    /// 401 without a valid key, 403 when the key's role may not make this call, 429 above the rates in `limits`, 413
+    /// for too large a body, 400 without a valid `api-version`.
     pub async fn open(
         catalog: &'a Catalog<D>,
         call: &Call,
+        route: &AuthoringRoute,
         limits: Limits,
         now: Timestamp,
         id: Uuid,
     ) -> Result<Self, ApiError> {
-        catalog.authorize(call.key.as_deref()).await?;
+        catalog.authorize(call.key.as_deref(), role_needed(route)).await?;
+        let (class, rate) = if call.method == "GET" {
+            (CallClass::AuthoringRead, limits.authoring_reads_per_minute)
+        } else {
+            (CallClass::AuthoringWrite, limits.authoring_writes_per_minute)
+        };
+        catalog.admit(class, rate, now).await?;
         let links = call.links()?;
+        check_body(call.body.len() as u64, limits.authoring_body_bytes_max)?;
         Ok(Self { catalog, links, query: call.query.clone(), path: call.path.clone(), limits, now, id })
     }
 
-    /// Puts a job into the queue and answers with its address.
+    /// Puts a job into the queue and answers with its address. `progress` is what its state shows beside the common
+    /// fields before a worker has begun.
     async fn enqueue(
         &self,
         kind: JobKind,
         project: &ProjectName,
         target: &str,
         payload: Vec<u8>,
+        progress: Option<String>,
         location: impl FnOnce(JobId) -> JobLocation,
     ) -> Answer {
+        let (id, job) = self.new_job(kind, project, target, payload);
+        let job = NewJob { progress, ..job };
+        self.catalog.enqueue(&job, self.now).await?;
+        Ok(Reply::accepted(self.links.job(&location(id))))
+    }
+
+    fn new_job(
+        &self,
+        kind: JobKind,
+        project: &ProjectName,
+        target: &str,
+        payload: Vec<u8>,
+    ) -> (JobId, NewJob) {
         let id = JobId::new(self.id, self.now);
         let kept = i64::try_from(self.limits.authoring_job_seconds).unwrap_or(i64::MAX);
         let job = NewJob {
@@ -73,10 +103,10 @@ impl<'a, D: Driver> Authoring<'a, D> {
             project: project.to_string(),
             target: target.to_owned(),
             payload,
+            progress: None,
             expires_at: self.now.saturating_add(SignedDuration::from_secs(kept)).unwrap_or(Timestamp::MAX),
         };
-        self.catalog.enqueue(&job, self.now).await?;
-        Ok(Reply::accepted(self.links.job(&location(id))))
+        (id, job)
     }
 
     /// The project, or 404 `ProjectNotFound`.
@@ -105,6 +135,14 @@ impl<'a, D: Driver> Authoring<'a, D> {
         let value = found.items.into_iter().map(wire).collect::<Result<Vec<W>, _>>()?;
         Ok(Reply::ok(&Page { value, next_link }))
     }
+}
+
+fn check_body(bytes: u64, max: u64) -> Result<(), ApiError> {
+    if bytes <= max {
+        return Ok(());
+    }
+    let message = format!("the request body has {bytes} bytes, at most {max} are allowed");
+    Err(ApiError::new(language_api::ErrorKind::BodyTooLarge, message))
 }
 
 /// A stored text that must be readable, since this program wrote it.

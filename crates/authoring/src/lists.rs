@@ -3,28 +3,72 @@
 use crate::training::{CONFIG_VERSIONS, expires};
 use crate::{Answer, Authoring};
 use catalog::Driver;
+use language_api::ProjectName;
 use language_api::languages::supported_languages;
 use language_api::training::TrainingConfigVersion;
-use language_api::{Page, Reply};
+use serde::Serialize;
+
+/// The one kind, as next links repeat it.
+const PROJECT_KIND: &str = "projectKind=CustomEntityRecognition";
 
 impl<D: Driver> Authoring<'_, D> {
     /// `GET /global/languages`.
     ///
     /// # Errors
-    /// None.
+    /// 400 for another project kind or wrong paging.
     pub fn list_languages(&self) -> Answer {
-        Ok(Reply::ok(&Page::whole(supported_languages())))
+        let extra = if self.query.project_kind()?.is_some() { PROJECT_KIND } else { "" };
+        self.page_of(supported_languages(), extra)
     }
 
     /// `GET /global/training-config-versions`.
     ///
     /// # Errors
-    /// None.
+    /// 400 without a project kind, for another one, or for wrong paging.
     pub fn list_training_config_versions(&self) -> Answer {
+        self.query.required_project_kind()?;
         let versions = CONFIG_VERSIONS.iter().map(|version| TrainingConfigVersion {
             training_config_version: (*version).to_owned(),
             model_expiration_date: expires(),
         });
-        Ok(Reply::ok(&Page::whole(versions.collect())))
+        self.page_of(versions.collect(), PROJECT_KIND)
+    }
+
+    /// `GET /global/prebuilt-entities`: what an entity is, is learned from labels alone here.
+    ///
+    /// # Errors
+    /// 400 for another project kind or wrong paging.
+    pub fn list_prebuilt_entities(&self) -> Answer {
+        self.query.project_kind()?;
+        self.nothing()
+    }
+
+    /// `GET /global/deployments/resources`: no other resource has deployments of this one.
+    ///
+    /// # Errors
+    /// 400 for wrong paging.
+    pub fn list_deployment_resources(&self) -> Answer {
+        self.nothing()
+    }
+
+    /// `GET /{project}/resources`: a project lives on this server alone.
+    ///
+    /// # Errors
+    /// 404, 400 for wrong paging.
+    pub async fn list_resources(&self, project: &ProjectName) -> Answer {
+        self.project(project).await?;
+        self.nothing()
+    }
+
+    fn nothing(&self) -> Answer {
+        self.page_of::<()>(vec![], "")
+    }
+
+    fn page_of<T: Serialize>(&self, all: Vec<T>, extra: &str) -> Answer {
+        let (wanted, page) = self.page(self.limits.page_items_default)?;
+        let total = all.len();
+        let items: Vec<T> = all.into_iter().skip(page.offset as usize).take(page.limit as usize).collect();
+        let has_more = page.offset as usize + items.len() < total;
+        self.list(wanted, catalog::Page { items, total: total as u64, has_more }, extra, Ok)
     }
 }

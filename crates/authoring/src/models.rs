@@ -48,7 +48,7 @@ impl<D: Driver> Authoring<'_, D> {
         self.catalog.model(project.as_str(), label.as_str()).await?;
         let location =
             |job| JobLocation::LoadSnapshot { project: project.clone(), model: label.clone(), job };
-        self.enqueue(catalog::JobKind::LoadSnapshot, project, label.as_str(), vec![], location).await
+        self.enqueue(catalog::JobKind::LoadSnapshot, project, label.as_str(), vec![], None, location).await
     }
 
     /// `GET /{project}/models/{model}/evaluation/summary-result`.

@@ -1,6 +1,7 @@
 //! What jobs carry from the use-case that starts them to the worker that runs them.
 
-use language_api::TrainRequest;
+use language_api::training::EvaluationProgress;
+use language_api::{EvaluationOptions, ModelLabel, NameError, TrainRequest};
 use serde::{Deserialize, Serialize};
 
 /// Payload of a training: what the caller asked for, with the configuration version resolved.
@@ -12,7 +13,7 @@ pub struct TrainPayload {
     /// Resolved configuration version, never `latest`.
     pub training_config_version: String,
     /// How to divide the documents, as JSON of the wire.
-    pub evaluation_options: language_api::EvaluationOptions,
+    pub evaluation_options: EvaluationOptions,
 }
 
 impl TrainPayload {
@@ -24,6 +25,39 @@ impl TrainPayload {
             evaluation_options: request.evaluation_options,
         }
     }
+}
+
+/// Payload of an evaluation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluatePayload {
+    /// How to divide the documents.
+    pub evaluation_options: EvaluationOptions,
+    /// The version the model was made with.
+    pub training_config_version: String,
+}
+
+impl EvaluatePayload {
+    /// How far the evaluation of the model `label` is.
+    ///
+    /// # Errors
+    /// `label` is no model's label: a defect.
+    pub fn progress(&self, label: &str, percent_complete: u8) -> Result<EvaluationProgress, NameError> {
+        Ok(EvaluationProgress {
+            evaluation_options: self.evaluation_options,
+            model_label: ModelLabel::new(label)?,
+            training_config_version: self.training_config_version.clone(),
+            percent_complete,
+        })
+    }
+}
+
+/// Payload of an export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportPayload {
+    /// The model whose training labels are exported; the project's present ones when absent.
+    pub model_label: Option<String>,
 }
 
 /// Payload of a deployment.

@@ -4,7 +4,7 @@ use crate::{Answer, Authoring, stored};
 use catalog::{Driver, JobKind, Project, ProjectChange, Written};
 use language_api::projects::Change;
 use language_api::{
-    ApiError, ContainerName, ErrorKind, JobLocation, ProjectKind, ProjectMetadata, ProjectName,
+    ApiError, ContainerName, ErrorKind, FileMetadata, JobLocation, ProjectKind, ProjectMetadata, ProjectName,
     ProjectOptions, ProjectPatch, ProjectSettings, Reply, WholeSeconds,
 };
 
@@ -56,7 +56,8 @@ impl<D: Driver> Authoring<'_, D> {
     /// 404, 409 while another job runs.
     pub async fn delete_project(&self, name: &ProjectName) -> Answer {
         self.project(name).await?;
-        self.enqueue(JobKind::DeleteProject, name, "", vec![], |job| JobLocation::Deletion { job }).await
+        self.enqueue(JobKind::DeleteProject, name, "", vec![], None, |job| JobLocation::Deletion { job })
+            .await
     }
 
     pub(crate) async fn check_project_quota(&self) -> Result<(), ApiError> {
@@ -103,6 +104,14 @@ pub(crate) fn whole_change(options: ProjectOptions) -> ProjectChange {
         confidence_threshold: Some(options.settings.confidence_threshold.map(f64::from)),
         ..change(options, Cleared::default())
     }
+}
+
+/// What a project file says about a stored project.
+///
+/// # Errors
+/// The catalog holds what is no project's name: a defect.
+pub fn file_metadata(project: Project) -> Result<FileMetadata, ApiError> {
+    Ok(FileMetadata::from(&metadata(project)?.options))
 }
 
 /// A stored project on the wire.

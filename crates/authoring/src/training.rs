@@ -51,11 +51,17 @@ impl<D: Driver> Authoring<'_, D> {
         self.check_labels(project, request.evaluation_options).await?;
         self.check_model_quota(project, &request.model_label).await?;
         let payload = stored(serde_json::to_vec(&TrainPayload::new(&request, config)))?;
+        let progress = stored(serde_json::to_string(&not_started(&request, config)))?;
         let location = |job| JobLocation::Training { project: project.clone(), job };
-        self.enqueue(JobKind::Train, project, request.model_label.as_str(), payload, location).await
+        let label = request.model_label.as_str();
+        self.enqueue(JobKind::Train, project, label, payload, Some(progress), location).await
     }
 
-    async fn check_labels(&self, project: &ProjectName, options: EvaluationOptions) -> Result<(), ApiError> {
+    pub(crate) async fn check_labels(
+        &self,
+        project: &ProjectName,
+        options: EvaluationOptions,
+    ) -> Result<(), ApiError> {
         let set = self.catalog.current_labels(project.as_str()).await?;
         let totals = self.catalog.label_totals(&set).await?;
         let least = u64::from(self.limits.labeled_documents_to_train_min);
@@ -97,12 +103,7 @@ impl<D: Driver> Authoring<'_, D> {
         self.project(project).await?;
         let (wanted, page) = self.page(self.limits.page_items_default)?;
         let found = self.catalog.jobs(project.as_str(), JobKind::Train, page, self.now).await?;
-        let mut states = Vec::with_capacity(found.items.len());
-        for job in &found.items {
-            states.push(self.training_state(job).await?);
-        }
-        let page = catalog::Page { items: states, total: found.total, has_more: found.has_more };
-        self.list(wanted, page, "", Ok)
+        self.list(wanted, found, "", |job| training_state(&job))
     }
 
     /// `GET /{project}/train/jobs/{job}`.
@@ -111,7 +112,7 @@ impl<D: Driver> Authoring<'_, D> {
     /// 404.
     pub async fn get_training_job(&self, project: &ProjectName, id: JobId) -> Answer {
         let job = self.training_job(project, id).await?;
-        Ok(Reply::ok(&self.training_state(&job).await?))
+        Ok(self.job_reply(&training_state(&job)?, &job))
     }
 
     /// `POST /{project}/train/jobs/{job}/:cancel`.
@@ -126,45 +127,41 @@ impl<D: Driver> Authoring<'_, D> {
     }
 
     async fn training_job(&self, project: &ProjectName, id: JobId) -> Result<Job, ApiError> {
-        let job = self.find_job(id, &[JobKind::Train]).await?;
-        if job.project == project.as_str() { Ok(job) } else { Err(ApiError::operation_not_found()) }
+        self.find_job_of(project, id, &[JobKind::Train]).await
     }
+}
 
-    async fn training_state(&self, job: &Job) -> Result<TrainingJobState, ApiError> {
-        let job_state = state(job)?;
-        let mut result: TrainingResult = match &job.progress {
-            Some(progress) => stored(serde_json::from_str(progress))?,
-            None => self.not_started(job).await?,
-        };
-        if job_state.status.is_terminal() {
-            result.estimated_end_date_time = None;
-        }
-        // The worker writes phases as it goes; how the job ended is the row's word.
-        for phase in
-            [Some(&mut result.training_status), result.evaluation_status.as_mut()].into_iter().flatten()
-        {
-            if job_state.status.is_terminal() && !phase.status.is_terminal() {
-                phase.status = job_state.status;
-            }
-        }
-        Ok(TrainingJobState { result, job: job_state })
+fn training_state(job: &Job) -> Result<TrainingJobState, ApiError> {
+    let job_state = state(job)?;
+    let mut result: TrainingResult =
+        stored(serde_json::from_str(job.progress.as_deref().unwrap_or_default()))?;
+    if job_state.status.is_terminal() {
+        result.estimated_end_date_time = None;
     }
+    // The worker writes phases as it goes; how the job ended is the row's word.
+    for phase in [Some(&mut result.training_status), result.evaluation_status.as_mut()].into_iter().flatten()
+    {
+        if job_state.status.is_terminal() && !phase.status.is_terminal() {
+            phase.status = job_state.status;
+        }
+    }
+    Ok(TrainingJobState { result, job: job_state })
+}
 
-    async fn not_started(&self, job: &Job) -> Result<TrainingResult, ApiError> {
-        let payload: TrainPayload = stored(serde_json::from_slice(&self.catalog.payload(&job.id).await?))?;
-        let waiting = PhaseState {
-            percent_complete: 0,
-            start_date_time: None,
-            end_date_time: None,
-            status: JobStatus::NotStarted,
-        };
-        Ok(TrainingResult {
-            model_label: stored(ModelLabel::new(&payload.model_label))?,
-            training_config_version: payload.training_config_version,
-            training_status: waiting.clone(),
-            evaluation_status: Some(waiting),
-            estimated_end_date_time: None,
-        })
+/// What a training's state shows before a worker has begun.
+fn not_started(request: &TrainRequest, config: &str) -> TrainingResult {
+    let waiting = PhaseState {
+        percent_complete: 0,
+        start_date_time: None,
+        end_date_time: None,
+        status: JobStatus::NotStarted,
+    };
+    TrainingResult {
+        model_label: request.model_label.clone(),
+        training_config_version: config.to_owned(),
+        training_status: waiting.clone(),
+        evaluation_status: Some(waiting),
+        estimated_end_date_time: None,
     }
 }
 

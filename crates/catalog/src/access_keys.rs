@@ -3,6 +3,8 @@
 //! A key is long and random, so one round of SHA-256 keeps it as safe as many would: there is no shorter way to it than
 //! trying all keys. The lookup goes by a piece of the digest, and the whole digest is compared in constant time.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -21,6 +23,12 @@ pub enum Role {
     Writer,
     /// Everything.
     Owner,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 impl Role {

@@ -24,17 +24,11 @@ pub struct Deployment {
     pub deployed_at: Timestamp,
 }
 
-/// All that extraction needs to know about a deployment.
+/// What extraction needs to know about a deployment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServedModel {
     /// The bundle.
     pub model_id: String,
-    /// Its manifest, JSON.
-    pub manifest: String,
-    /// The project's default language.
-    pub language: String,
-    /// Whether documents may have other languages.
-    pub multilingual: bool,
     /// Entities below this score are not reported.
     pub confidence_threshold: Option<f64>,
 }
@@ -163,22 +157,15 @@ impl<D: Driver> Catalog<D> {
     /// # Errors
     /// [`Error::NotFound`] for the project or the deployment.
     pub async fn served_model(&self, project: &str, deployment: &str) -> Result<ServedModel, Error> {
-        let sql = "SELECT b.model_id, b.manifest, p.language, p.multilingual, p.confidence_threshold \
-                   FROM projects p LEFT JOIN deployments d ON d.project = p.name AND d.name = ?2 \
-                   LEFT JOIN bundles b ON b.model_id = d.model_id WHERE p.name = ?1";
+        let sql = "SELECT d.model_id, p.confidence_threshold FROM projects p \
+                   LEFT JOIN deployments d ON d.project = p.name AND d.name = ?2 WHERE p.name = ?1";
         let Some(mut row) = self.query_one(sql, &[project.into(), deployment.into()]).await? else {
             return Err(Error::not_found(Resource::Project, project));
         };
-        let (Some(model_id), Some(manifest)) = (row.optional_text()?, row.optional_text()?) else {
+        let Some(model_id) = row.optional_text()? else {
             return Err(Error::not_found(Resource::Deployment, deployment));
         };
-        Ok(ServedModel {
-            model_id,
-            manifest,
-            language: row.text()?,
-            multilingual: row.boolean()?,
-            confidence_threshold: row.optional_real()?,
-        })
+        Ok(ServedModel { model_id, confidence_threshold: row.optional_real()? })
     }
 }
 

@@ -70,6 +70,7 @@ impl<D: Driver> Catalog<D> {
             project: new.project.clone(),
             target: String::new(),
             payload: new.request.clone(),
+            progress: None,
             expires_at: new.expires_at,
         };
         let mut tx = self.write().await?;

@@ -31,6 +31,8 @@ pub enum JobKind {
     Export,
     /// Makes a model.
     Train,
+    /// Scores a model again.
+    Evaluate,
     /// Points a deployment at a model.
     Deploy,
     /// Exchanges the models of two deployments.
@@ -47,10 +49,11 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Import,
         Self::Export,
         Self::Train,
+        Self::Evaluate,
         Self::Deploy,
         Self::Swap,
         Self::DeleteDeployment,
@@ -70,6 +73,7 @@ impl JobKind {
             Self::Import => "import",
             Self::Export => "export",
             Self::Train => "train",
+            Self::Evaluate => "evaluate",
             Self::Deploy => "deploy",
             Self::Swap => "swap",
             Self::DeleteDeployment => "delete-deployment",
@@ -171,8 +175,10 @@ pub struct NewJob {
     pub project: String,
     /// The model label or deployment it is about; empty when the kind has none.
     pub target: String,
-    /// What the worker needs to know; any size.
+    /// What the worker needs to know; any size, and forgotten when the job ends.
     pub payload: Vec<u8>,
+    /// What people see of it before a worker has begun, as [`Job::progress`].
+    pub progress: Option<String>,
     /// When it is forgotten, once it has ended.
     pub expires_at: Timestamp,
 }
@@ -377,8 +383,8 @@ pub(crate) async fn enqueue<C: Connection>(
     let inserted = tx
         .execute(
             "INSERT INTO jobs (id, kind, project, target, exclusive, status, errors, warnings, created_at, \
-             updated_at, expires_at, attempt, not_before, cancel_requested) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]', '[]', ?7, ?7, ?8, 0, ?7, 0) ON CONFLICT DO NOTHING",
+             updated_at, expires_at, attempt, not_before, cancel_requested, progress) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]', '[]', ?7, ?7, ?8, 0, ?7, 0, ?9) ON CONFLICT DO NOTHING",
             &[
                 (&job.id).into(),
                 job.kind.word().into(),
@@ -388,6 +394,7 @@ pub(crate) async fn enqueue<C: Connection>(
                 JobStatus::NotStarted.into(),
                 now.into(),
                 job.expires_at.into(),
+                job.progress.clone().into(),
             ],
         )
         .await?;

@@ -14,6 +14,7 @@
 
 mod access_keys;
 mod answer;
+mod call_rates;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod deployments;
@@ -33,6 +34,7 @@ mod transaction;
 mod value;
 
 pub use access_keys::{AccessKey, Role};
+pub use call_rates::CallClass;
 pub use deployments::{Deployment, ServedModel};
 pub use driver::{Connection, Driver};
 pub use encoders::Encoder;

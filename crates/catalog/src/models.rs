@@ -92,7 +92,7 @@ impl<D: Driver> Catalog<D> {
         tx.check_lease(lease).await?;
         tx.touch_project(&model.project, model.trained_at).await?;
         if insert_bundle(&mut tx, model).await? {
-            insert_evaluation(&mut tx, model).await?;
+            insert_evaluation(&mut tx, &model.model_id, &model.evaluation_documents).await?;
         }
         tx.execute(
             "INSERT INTO models (project, label, model_id) VALUES (?1, ?2, ?3) \
@@ -183,6 +183,32 @@ impl<D: Driver> Catalog<D> {
         Ok(Page::new(documents.collect::<Result<_, Error>>()?, total, page))
     }
 
+    /// Replaces the evaluation of the model `label`: summary as JSON, documents in order.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`], [`Error::NotFound`] for the model or its bundle: it was overwritten meanwhile.
+    pub async fn put_evaluation(
+        &self,
+        lease: &Lease,
+        project: &str,
+        model: &Model,
+        summary: &str,
+        documents: &[EvaluationDocument],
+    ) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        tx.check_lease(lease).await?;
+        let sql = "UPDATE bundles SET evaluation_summary = ?4 WHERE model_id = ?3 AND EXISTS \
+                   (SELECT 1 FROM models m WHERE m.project = ?1 AND m.label = ?2 AND m.model_id = ?3)";
+        let values = [project.into(), (&model.label).into(), (&model.model_id).into(), summary.into()];
+        if tx.execute(sql, &values).await? == 0 {
+            return Err(Error::not_found(Resource::Model, &model.label));
+        }
+        let gone = "DELETE FROM evaluation_documents WHERE model_id = ?1";
+        tx.execute(gone, &[(&model.model_id).into()]).await?;
+        insert_evaluation(&mut tx, &model.model_id, documents).await?;
+        tx.commit().await
+    }
+
     /// Deletes the model `label`. Its bundle leaves the disk later ([`Catalog::unused_bundles`]).
     ///
     /// # Errors
@@ -263,16 +289,16 @@ async fn insert_bundle<C: Connection>(tx: &mut Transaction<C>, model: &NewModel)
     Ok(inserted > 0)
 }
 
-async fn insert_evaluation<C: Connection>(tx: &mut Transaction<C>, model: &NewModel) -> Result<(), Error> {
+async fn insert_evaluation<C: Connection>(
+    tx: &mut Transaction<C>,
+    model_id: &str,
+    documents: &[EvaluationDocument],
+) -> Result<(), Error> {
     let sql =
         "INSERT INTO evaluation_documents (model_id, position, location, result) VALUES (?1, ?2, ?3, ?4)";
-    for (document, position) in model.evaluation_documents.iter().zip(0_i64..) {
-        let values = [
-            (&model.model_id).into(),
-            position.into(),
-            (&document.location).into(),
-            (&document.result).into(),
-        ];
+    for (document, position) in documents.iter().zip(0_i64..) {
+        let values =
+            [model_id.into(), position.into(), (&document.location).into(), (&document.result).into()];
         tx.execute(sql, &values).await?;
     }
     Ok(())

@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use crate::labels::LabelSetState;
 use crate::transaction::Transaction;
-use crate::{Catalog, Connection, Driver, Error, Lease, Page, PageRequest, Resource, Row, Value};
+use crate::{
+    Catalog, Connection, Driver, Error, LabelSet, Lease, NewJob, Page, PageRequest, Resource, Row, Value,
+    jobs,
+};
 
 const COLUMNS: &str = "name, container, language, multilingual, description, confidence_threshold, created_at, \
                        modified_at, trained_at, deployed_at";
@@ -90,25 +93,30 @@ impl<D: Driver> Catalog<D> {
         now: Timestamp,
     ) -> Result<(Project, Written), Error> {
         let mut tx = self.write().await?;
-        let (project, written) = match find(&mut tx, &change.name).await? {
-            Some(project) => (updated(project, change, now)?, Written::Updated),
-            None => (insert(&mut tx, change, now).await?, Written::Created),
-        };
-        tx.execute(
-            "UPDATE projects SET language = ?2, multilingual = ?3, description = ?4, confidence_threshold = ?5, \
-             modified_at = ?6 WHERE name = ?1",
-            &[
-                (&project.name).into(),
-                (&project.language).into(),
-                project.multilingual.into(),
-                project.description.clone().into(),
-                project.confidence_threshold.into(),
-                project.modified_at.into(),
-            ],
-        )
-        .await?;
+        let put = put(&mut tx, change, now).await?;
         tx.commit().await?;
-        Ok((project, written))
+        Ok(put)
+    }
+
+    /// Puts an import into the queue, and makes its project when there is none: both or neither. A project that is
+    /// there keeps its settings until the import succeeds.
+    ///
+    /// # Errors
+    /// [`Error::ContainerFixed`] when it exists with another container, [`Error::JobRunning`], [`Error::Exists`] when
+    /// the job's id is taken.
+    pub async fn enqueue_import(
+        &self,
+        change: &ProjectChange,
+        job: &NewJob,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        match find(&mut tx, &change.name).await? {
+            Some(project) => check_container(&project, change)?,
+            None => drop(put(&mut tx, change, now).await?),
+        }
+        jobs::enqueue(&mut tx, job, now).await?;
+        tx.commit().await
     }
 
     /// The project `name`.
@@ -120,6 +128,19 @@ impl<D: Driver> Catalog<D> {
             .query_one(&format!("SELECT {COLUMNS} FROM projects WHERE name = ?1"), &[name.into()])
             .await?;
         row.map_or_else(|| Err(Error::not_found(Resource::Project, name)), Project::from_row)
+    }
+
+    /// The project and the labels it shows, in one look: an import changes both together.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn project_with_labels(&self, name: &str) -> Result<(Project, LabelSet), Error> {
+        let sql = format!("SELECT label_set, {COLUMNS} FROM projects WHERE name = ?1");
+        let Some(mut row) = self.query_one(&sql, &[name.into()]).await? else {
+            return Err(Error::not_found(Resource::Project, name));
+        };
+        let labels = LabelSet::new(row.text()?);
+        Ok((Project::from_row(row)?, labels))
     }
 
     /// All projects by name.
@@ -173,10 +194,41 @@ async fn find<C: Connection>(tx: &mut Transaction<C>, name: &str) -> Result<Opti
     row.map(Project::from_row).transpose()
 }
 
-fn updated(project: Project, change: &ProjectChange, now: Timestamp) -> Result<Project, Error> {
-    if project.container != change.container {
-        return Err(Error::ContainerFixed { project: project.name, container: project.container });
+/// Creates the project or changes it, within a transaction that may do more.
+pub(crate) async fn put<C: Connection>(
+    tx: &mut Transaction<C>,
+    change: &ProjectChange,
+    now: Timestamp,
+) -> Result<(Project, Written), Error> {
+    let (project, written) = match find(tx, &change.name).await? {
+        Some(project) => (updated(project, change, now)?, Written::Updated),
+        None => (insert(tx, change, now).await?, Written::Created),
+    };
+    tx.execute(
+        "UPDATE projects SET language = ?2, multilingual = ?3, description = ?4, confidence_threshold = ?5, \
+         modified_at = ?6 WHERE name = ?1",
+        &[
+            (&project.name).into(),
+            (&project.language).into(),
+            project.multilingual.into(),
+            project.description.clone().into(),
+            project.confidence_threshold.into(),
+            project.modified_at.into(),
+        ],
+    )
+    .await?;
+    Ok((project, written))
+}
+
+fn check_container(project: &Project, change: &ProjectChange) -> Result<(), Error> {
+    if project.container == change.container {
+        return Ok(());
     }
+    Err(Error::ContainerFixed { project: project.name.clone(), container: project.container.clone() })
+}
+
+fn updated(project: Project, change: &ProjectChange, now: Timestamp) -> Result<Project, Error> {
+    check_container(&project, change)?;
     Ok(Project {
         language: change.language.clone(),
         multilingual: change.multilingual.unwrap_or(project.multilingual),

@@ -48,6 +48,7 @@ fn job(id: &str, kind: JobKind, project: &str) -> NewJob {
         project: project.to_owned(),
         target: String::new(),
         payload: b"payload".to_vec(),
+        progress: None,
         expires_at: now() + SignedDuration::from_hours(1),
     }
 }
@@ -207,19 +208,22 @@ fn futures_are_send() {
     let lease = catalog::Lease { job: String::new(), owner: String::new(), attempt: 1 };
     send(catalog.enqueue(&job("a", JobKind::Train, "P"), now()));
     send(catalog.lease("w", &[JobKind::Train], now(), Duration::from_secs(1)));
-    send(catalog.publish_labels(&lease, "P", &block_on(catalog_set(&catalog)), now()));
+    send(catalog.publish_labels(&lease, &project(), &block_on(catalog_set(&catalog)), now()));
     send(catalog.served_model("P", "d"));
 }
 
-async fn catalog_set(catalog: &Catalog<NativeSqlite>) -> catalog::LabelSet {
-    let project = catalog::ProjectChange {
+fn project() -> catalog::ProjectChange {
+    catalog::ProjectChange {
         name: "P".to_owned(),
         container: "c".to_owned(),
         language: "en".to_owned(),
         multilingual: None,
         description: None,
         confidence_threshold: None,
-    };
-    catalog.put_project(&project, now()).await.unwrap();
+    }
+}
+
+async fn catalog_set(catalog: &Catalog<NativeSqlite>) -> catalog::LabelSet {
+    catalog.put_project(&project(), now()).await.unwrap();
     catalog.current_labels("P").await.unwrap()
 }

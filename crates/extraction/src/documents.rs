@@ -34,10 +34,9 @@ impl<D: Driver> Extraction<'_, D> {
         parameters: &TaskParameters,
     ) -> Result<TaskResults, Error> {
         let (project, deployment) = (parameters.project_name.as_str(), parameters.deployment_name.as_str());
-        // Three small reads instead of one large: the manifest is megabytes and mostly known already.
-        let threshold = self.catalog.project(project).await?.confidence_threshold.unwrap_or(0.0);
-        let model_id = self.catalog.deployment(project, deployment).await?.model_id;
-        let model = self.models.get(self.catalog, &model_id).await?;
+        let served = self.catalog.served_model(project, deployment).await?;
+        let threshold = served.confidence_threshold.unwrap_or(0.0);
+        let model = self.models.get(self.catalog, &served.model_id).await?;
         let mut results =
             TaskResults::empty(parameters.project_name.clone(), parameters.deployment_name.clone());
         let mut valid = Vec::with_capacity(input.documents.len());

@@ -16,7 +16,7 @@ mod submit;
 pub use error::Error;
 pub use models::{Graphs, Models};
 
-use catalog::{Catalog, Driver};
+use catalog::{CallClass, Catalog, Driver, Role};
 use jiff::Timestamp;
 use language_api::{ApiError, Call, Limits, Reply};
 
@@ -47,6 +47,7 @@ impl<D> std::fmt::Debug for Extraction<'_, D> {
 impl<D: Driver> Extraction<'_, D> {
     async fn authorize(&self, call: &Call) -> Result<(), ApiError> {
         // Every role may extract (contract: authoring 1).
-        self.catalog.authorize(call.key.as_deref()).await.map(drop)
+        self.catalog.authorize(call.key.as_deref(), Role::Reader).await?;
+        self.catalog.admit(CallClass::Prediction, self.limits.prediction_calls_per_minute, (self.now)()).await
     }
 }

@@ -1,7 +1,6 @@
 //! Running jobs: the call of the installation to itself.
 
 use crate::cancel::deadline;
-use crate::status::status;
 use crate::stored::{StoredResults, from_json, to_json};
 use crate::{Answer, Extraction};
 use catalog::{Driver, ExtractionJob, JobStatus, Lease, Outcome, TaskResult};
@@ -168,7 +167,7 @@ fn refused(error: catalog::Error) -> ApiError {
 }
 
 fn ended(how: JobStatus) -> Reply {
-    Reply::ok(&RunResponse { status: status(how) })
+    Reply::ok(&RunResponse { status: how.into() })
 }
 
 #[cfg(test)]

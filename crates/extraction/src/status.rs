@@ -6,8 +6,7 @@ use crate::{Answer, Extraction};
 use catalog::{Driver, ExtractionJob, ExtractionTask};
 use language_api::runtime::{RuntimeJobState, TaskItem, TaskItemKind, TaskResults, TasksState};
 use language_api::{
-    ApiError, ApiVersion, Call, ErrorBody, JobStatus, Links, Query, Reply, RuntimeJobId, SevenDigits,
-    WholeSeconds,
+    ApiError, ApiVersion, Call, ErrorBody, Links, Query, Reply, RuntimeJobId, SevenDigits, WholeSeconds,
 };
 
 impl<D: Driver> Extraction<'_, D> {
@@ -34,7 +33,7 @@ impl<D: Driver> Extraction<'_, D> {
             last_update_date_time: None,
             created_date_time: WholeSeconds(found.job.created_at),
             expiration_date_time: WholeSeconds(found.job.expires_at),
-            status: status(found.job.status),
+            status: found.job.status.into(),
             next_link: view
                 .next(rest)
                 .map(|(top, skip)| links.next_documents(id, view.show_stats, top, skip)),
@@ -109,7 +108,7 @@ fn item(task: &ExtractionTask, view: View) -> Result<(TaskItem, usize), ApiError
         kind: TaskItemKind::default(),
         task_name: header.task_name,
         last_update_date_time: SevenDigits(task.updated_at),
-        status: status(task.status),
+        status: task.status.into(),
         results,
     };
     Ok((item, rest))
@@ -122,18 +121,6 @@ fn errors(found: &ExtractionJob) -> Result<Vec<ErrorBody>, ApiError> {
         error.target.get_or_insert_with(|| "#/tasks/items/0".to_owned());
     }
     Ok(errors)
-}
-
-pub(crate) fn status(status: catalog::JobStatus) -> JobStatus {
-    match status {
-        catalog::JobStatus::NotStarted => JobStatus::NotStarted,
-        catalog::JobStatus::Running => JobStatus::Running,
-        catalog::JobStatus::Cancelling => JobStatus::Cancelling,
-        catalog::JobStatus::Succeeded => JobStatus::Succeeded,
-        catalog::JobStatus::Failed => JobStatus::Failed,
-        catalog::JobStatus::Cancelled => JobStatus::Cancelled,
-        catalog::JobStatus::PartiallyCompleted => JobStatus::PartiallyCompleted,
-    }
 }
 
 #[cfg(test)]

@@ -28,8 +28,7 @@ impl<D: Driver> Extraction<'_, D> {
     /// Tells at once what would fail later: every client shows a refused call, few show a failed job well.
     async fn check(&self, task: &Task) -> Result<(), ApiError> {
         let (project, deployment) = (&task.parameters.project_name, &task.parameters.deployment_name);
-        self.catalog.project(project.as_str()).await?;
-        self.catalog.deployment(project.as_str(), deployment.as_str()).await?;
+        self.catalog.served_model(project.as_str(), deployment.as_str()).await?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Ratios are single-precision. Serialize these types straight to text: a detour over
 //! [`serde_json::Value`] widens them and prints other digits.
 
+use crate::guidance::Guidance;
 use crate::projects::ProjectKind;
 use crate::training::EvaluationOptions;
 use ner::scoring::region_of;
@@ -94,6 +95,9 @@ pub struct EvaluationSummary {
     pub custom_entity_recognition_evaluation: EntityEvaluation,
     /// As the training used them.
     pub evaluation_options: EvaluationOptions,
+    /// Ours: what the labels and the matrix suggest; absent when they suggest nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guidance: Vec<Guidance>,
 }
 
 /// A label or prediction of an evaluation, in UTF-16 code units of the whole document.

@@ -74,9 +74,9 @@ impl Reply {
         Self { status: 204, headers: vec![], body: None }
     }
 
-    /// JSON that was stored as text.
-    pub fn stored(json: String) -> Self {
-        Self { status: 200, headers: vec![], body: Some(json.into_bytes()) }
+    /// JSON that was stored as it is.
+    pub fn stored(json: impl Into<Vec<u8>>) -> Self {
+        Self { status: 200, headers: vec![], body: Some(json.into()) }
     }
 }
 

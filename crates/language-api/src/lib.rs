@@ -7,6 +7,8 @@ pub mod deployments;
 pub mod error;
 pub mod evaluation;
 pub mod exchange;
+pub mod file_writer;
+pub mod guidance;
 pub mod ids;
 pub mod jobs;
 pub mod languages;
@@ -25,6 +27,7 @@ pub mod version;
 
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
 pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
+pub use file_writer::FileWriter;
 pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
 pub use limits::Limits;
 pub use paging::{Page, PageRequest};

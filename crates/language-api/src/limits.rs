@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Limits of one installation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Limits {
     /// Projects in the installation.
     pub projects_max: u32,
@@ -49,6 +49,16 @@ pub struct Limits {
     pub prediction_calls_per_minute: Option<u32>,
 }
 
+impl Limits {
+    /// Reads a configuration: a JSON object with the limits that differ from the defaults.
+    ///
+    /// # Errors
+    /// A sentence with the place of what is no limit. The operator can fix it.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json).map_err(|error| format!("the limits are not readable: {error}"))
+    }
+}
+
 /// Characters in one text record, the unit of `transactionsCount`.
 pub const TEXT_RECORD_CHARACTERS: u32 = 1_000;
 
@@ -88,7 +98,9 @@ mod tests {
 
     #[test]
     fn a_configuration_names_only_what_it_changes() {
-        let limits: Limits = serde_json::from_str(r#"{"documentCharactersMax":1000000}"#).unwrap();
+        let limits = Limits::parse(r#"{"documentCharactersMax":1000000}"#).unwrap();
         assert_eq!(limits, Limits { document_characters_max: 1_000_000, ..Limits::default() });
+        assert_eq!(Limits::parse("{}"), Ok(Limits::default()));
+        assert!(Limits::parse(r#"{"documentsMax":7}"#).unwrap_err().contains("documentsMax"));
     }
 }

@@ -3,7 +3,6 @@
 //! Reads the shape alone. What the values mean together (known categories, bounds, overlaps) is judged by
 //! `label-formats`.
 
-use crate::error::{ApiError, ErrorKind};
 use crate::ids::{ContainerName, ProjectName};
 use crate::languages::is_supported;
 use crate::projects::{ProjectKind, ProjectOptions, ProjectSettings};
@@ -185,20 +184,17 @@ impl FileMetadata {
         }
     }
 
-    /// Refuses a file whose project has another name than the path of the call.
-    ///
-    /// # Errors
-    /// 400 with both names.
-    pub fn check_path(&self, path: &ProjectName) -> Result<(), ApiError> {
+    /// The problem of a file whose project has another name than the path of the call.
+    pub fn path_problem(&self, path: &ProjectName) -> Option<Problem> {
         if self.project_name == path.as_str() {
-            return Ok(());
+            return None;
         }
         let message = format!(
             "metadata.projectName {:?} differs from {:?} in the path",
             self.project_name,
             path.as_str()
         );
-        Err(ApiError::new(ErrorKind::Field, message).at("#/metadata/projectName"))
+        Some(Problem::new("#/metadata/projectName", message))
     }
 }
 
@@ -426,8 +422,8 @@ mod tests {
         let metadata = parse(&example()).unwrap().metadata;
         let options = metadata.options().unwrap();
         assert_eq!(FileMetadata::from(&options), metadata);
-        assert!(metadata.check_path(&options.project_name).is_ok());
-        assert!(metadata.check_path(&ProjectName::new("Other").unwrap()).is_err());
+        assert_eq!(metadata.path_problem(&options.project_name), None);
+        assert!(metadata.path_problem(&ProjectName::new("Other").unwrap()).is_some());
         let wrong = FileMetadata { project_name: "a b".to_owned(), ..FileMetadata::default() };
         let pointers: Vec<_> = wrong.options().unwrap_err().into_iter().map(|p| p.pointer).collect();
         let expected = ["projectKind", "projectName", "storageInputContainerName", "language"];

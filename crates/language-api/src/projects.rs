@@ -107,8 +107,8 @@ impl<T> Change<T> {
 /// The body of `PATCH /{projectName}`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProjectPatch {
-    /// Kind, when given.
-    pub project_kind: Option<ProjectKind>,
+    /// Kind, when given; not yet judged, since a wrong one is another error on a project that exists.
+    pub project_kind: Option<String>,
     /// Container, when given.
     pub storage_input_container_name: Option<ContainerName>,
     /// Language, when given.
@@ -150,7 +150,7 @@ impl ProjectPatch {
         let threshold = settings.map_or(Change::Keep, |s| change(&s, "confidenceThreshold", Node::ratio));
         let container = object.optional("storageInputContainerName");
         Self {
-            project_kind: object.optional("projectKind").and_then(|node| node.parsed(ProjectKind::parse)),
+            project_kind: object.optional("projectKind").and_then(|node| node.text()).map(str::to_owned),
             storage_input_container_name: container.and_then(|node| node.parsed(ContainerName::new)),
             language: object.optional("language").and_then(|node| node.text()).map(str::to_owned),
             multilingual: change(object, "multilingual", Node::boolean),
@@ -170,11 +170,15 @@ impl ProjectPatch {
                 problems.push(&format!("#/{key}"), format!("{key} is missing; a new project needs it"));
             }
         };
-        require(self.project_kind.is_some(), "projectKind");
+        let kind = self.project_kind.as_deref().map(ProjectKind::parse);
+        if let Some(Err(message)) = &kind {
+            problems.push("#/projectKind", message);
+        }
+        require(kind.is_some(), "projectKind");
         require(self.storage_input_container_name.is_some(), "storageInputContainerName");
         require(self.language.is_some(), "language");
-        let options = match (self.project_kind, self.storage_input_container_name, self.language) {
-            (Some(project_kind), Some(storage_input_container_name), Some(language)) => {
+        let options = match (kind, self.storage_input_container_name, self.language) {
+            (Some(Ok(project_kind)), Some(storage_input_container_name), Some(language)) => {
                 Some(ProjectOptions {
                     project_kind,
                     storage_input_container_name,
@@ -193,8 +197,12 @@ impl ProjectPatch {
     /// The options of an existing project after this patch.
     ///
     /// # Errors
-    /// 400 when the container would change, which it can't.
+    /// 409 when the kind would change and 400 when the container would, which they can't.
     pub fn update(self, before: ProjectOptions) -> Result<ProjectOptions, ApiError> {
+        if let Some(Err(message)) = self.project_kind.as_deref().map(ProjectKind::parse) {
+            let message = format!("the kind of a project can't change: {message}");
+            return Err(ApiError::new(ErrorKind::Conflict, message).at("projectKind"));
+        }
         let container = &before.storage_input_container_name;
         if self.storage_input_container_name.as_ref().is_some_and(|given| given != container) {
             let message = format!("the container of a project can't change; it is {:?}", container.as_str());
@@ -295,11 +303,17 @@ mod tests {
     fn wrong_fields_are_named() {
         let target = |body: &str| refused(body).target.unwrap();
         assert_eq!(target(r#"{"multilingual":"True"}"#), "multilingual");
-        assert_eq!(target(r#"{"projectKind":"CustomSingleLabelClassification"}"#), "projectKind");
         assert_eq!(target(r#"{"settings":{"confidenceThreshold":1.5}}"#), "settings.confidenceThreshold");
         assert_eq!(target(r#"{"storageInputContainerName":"a/b"}"#), "storageInputContainerName");
         assert_eq!(refused(r#"{"language":"xx"}"#).kind, ErrorKind::Language);
         assert_eq!(refused("[]").message, "must be an object, a list was given");
+        let classifier = ProjectPatch {
+            project_kind: Some("CustomSingleLabelClassification".into()),
+            ..Default::default()
+        };
+        let refused = classifier.clone().create(name()).unwrap_err();
+        assert_eq!((refused.kind, refused.target.as_deref()), (ErrorKind::Field, Some("projectKind")));
+        assert_eq!(classifier.update(created()).unwrap_err().kind, ErrorKind::Conflict);
         let missing = ProjectPatch::default().create(name()).unwrap_err();
         assert_eq!(missing.details.len(), 3);
     }

@@ -1,6 +1,7 @@
 //! Query parameters.
 
 use crate::error::{ApiError, ErrorKind};
+use crate::projects::ProjectKind;
 use ner::StringIndexType;
 use percent_encoding::percent_decode_str;
 
@@ -57,6 +58,33 @@ impl Query {
         }
     }
 }
+
+impl Query {
+    /// The `projectKind` of the global lists, when given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Field`] when it is a kind that this server does not have.
+    pub fn project_kind(&self) -> Result<Option<ProjectKind>, ApiError> {
+        let kind = self.get(PROJECT_KIND).map(ProjectKind::parse).transpose();
+        kind.map_err(|message| ApiError::new(ErrorKind::Field, message).at(PROJECT_KIND))
+    }
+
+    /// The same where it is required.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Field`] also when it is missing.
+    pub fn required_project_kind(&self) -> Result<ProjectKind, ApiError> {
+        self.project_kind()?.ok_or_else(|| {
+            let message = format!(
+                "the query parameter {PROJECT_KIND} is missing; this server has {}",
+                ProjectKind::NAME
+            );
+            ApiError::new(ErrorKind::Field, message).at(PROJECT_KIND)
+        })
+    }
+}
+
+const PROJECT_KIND: &str = "projectKind";
 
 /// Reads a unit's wire name without regard to case; `None` when there is no such unit.
 pub fn parse_string_index_type(name: &str) -> Option<StringIndexType> {

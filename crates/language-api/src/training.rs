@@ -77,6 +77,19 @@ impl TrainRequest {
     }
 }
 
+impl EvaluationOptions {
+    /// Reads the body of `POST …/:evaluate`.
+    ///
+    /// # Errors
+    /// 400 with every field that is of the wrong type or out of range.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let value = json(body)?;
+        let problems = Problems::default();
+        let options = Node::root(&value, &problems).object().and_then(|object| read_options(&object));
+        problems.finish(options, ErrorKind::Field, TargetStyle::Dotted)
+    }
+}
+
 fn read_options(object: &Object<'_>) -> Option<EvaluationOptions> {
     let kind = object.optional("kind");
     let manual = match &kind {
@@ -160,6 +173,30 @@ pub struct TrainingJobState {
     pub job: JobState,
 }
 
+/// What an evaluation's job says about its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluationProgress {
+    /// How the documents are divided.
+    pub evaluation_options: EvaluationOptions,
+    /// Label of the model.
+    pub model_label: ModelLabel,
+    /// The version the model was made with.
+    pub training_config_version: String,
+    /// 0 to 100.
+    pub percent_complete: u8,
+}
+
+/// State of an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationJobState {
+    /// The work.
+    pub result: EvaluationProgress,
+    /// The shared fields.
+    #[serde(flatten)]
+    pub job: JobState,
+}
+
 /// One entry of the answer to `GET /global/training-config-versions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -229,5 +266,14 @@ mod tests {
         let text = r#"{"result":{"modelLabel":"claims-v1","trainingConfigVersion":"2022-05-01","trainingStatus":{"percentComplete":42,"startDateTime":"2024-05-06T09:27:01.1800311Z","status":"running"},"evaluationStatus":{"percentComplete":0,"status":"notStarted"},"estimatedEndDateTime":"2024-05-06T09:31:00Z"},"jobId":"de258fda-6f36-4c37-8273-31560526c9c6_638505504000000000","createdDateTime":"2024-05-06T09:26:44Z","lastUpdatedDateTime":"2024-05-06T09:28:30Z","expirationDateTime":"2024-05-13T09:26:44Z","status":"running"}"#;
         let state: TrainingJobState = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&state).unwrap(), text);
+    }
+
+    #[test]
+    fn an_evaluation_takes_the_options_alone() {
+        let parse = |body: &str| EvaluationOptions::parse(body.as_bytes());
+        assert_eq!(parse("{}"), Ok(EvaluationOptions::default()));
+        assert_eq!(parse(r#"{"kind":"Manual"}"#), Ok(EvaluationOptions::Manual));
+        let refused = parse(r#"{"kind":"percentage","trainingSplitPercentage":"80"}"#).unwrap_err();
+        assert_eq!(refused.target.as_deref(), Some("trainingSplitPercentage"));
     }
 }

@@ -69,6 +69,9 @@ pub(crate) struct ServerArguments {
     /// Folder of the encoder to train with; the project's default encoder when absent
     #[arg(long, env = "SPINDLE_ENCODER")]
     pub(crate) encoder: Option<PathBuf>,
+    /// JSON file with the limits that differ from the defaults
+    #[arg(long, env = "SPINDLE_LIMITS")]
+    pub(crate) limits: Option<PathBuf>,
     /// Folder of compiled components, this user's alone; in the user's cache folder when absent
     #[arg(long, env = "SPINDLE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
@@ -130,6 +133,7 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
     // A file of an earlier run would promise what does not answer yet.
     let _ = fs::remove_file(&access_file);
     let places = Places::find(arguments)?;
+    let limits = limits(arguments.limits.as_deref())?;
     let library = Library::load(arguments.openvino.as_deref())?;
     tracing::info!(version = library.version(), path = %library.path().display(), "OpenVINO loaded");
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -163,6 +167,7 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
         variables: BTreeMap::from([
             ("internal_secret".to_owned(), secrets.internal_secret.clone()),
             ("events_secret".to_owned(), secrets.events_secret.clone()),
+            ("limits".to_owned(), serde_json::to_string(&limits)?),
         ]),
         models: Arc::new(EngineModels(Arc::clone(&engine))),
         instance_bytes_max: INSTANCE_BYTES_MAX,
@@ -177,7 +182,7 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
             engine,
             encoder: EncoderSource::new(places.encoder, data.join("cache/encoders")),
             models_container: MODELS_CONTAINER.to_owned(),
-            limits: Limits::default(),
+            limits,
             threads: inference_settings(arguments).threads(),
             dispatch: Dispatch {
                 endpoint: endpoint.clone(),
@@ -200,6 +205,14 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
     let access = Access { endpoint, key: secrets.key, s3, pid: std::process::id() };
     write_private(&access_file, &serde_json::to_vec_pretty(&access)?)?;
     Ok(Running { access, blobs, stop, serving, working, access_file, _lock: lock })
+}
+
+/// The limits that components and worker keep.
+fn limits(file: Option<&Path>) -> Result<Limits> {
+    let Some(file) = file else { return Ok(Limits::default()) };
+    let named = |what: &str| format!("{what} {}; correct the file named with --limits", file.display());
+    let json = fs::read_to_string(file).with_context(|| named("cannot read"))?;
+    Limits::parse(&json).map_err(anyhow::Error::msg).with_context(|| named("cannot use"))
 }
 
 fn inference_settings(arguments: &ServerArguments) -> Settings {

@@ -17,6 +17,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 const LEASE: Duration = Duration::from_secs(20);
 /// How often progress is written and cancellation noticed.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often expired jobs and replaced labels are removed.
+const SWEEP: Duration = Duration::from_secs(600);
 /// Attempts before a transient fault counts as final.
 const ATTEMPTS_MAX: u64 = 5;
 
@@ -138,9 +140,10 @@ impl Worker {
 
     /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let sweeping = tokio::spawn(sweep(self.services.catalog.clone()));
         let slots = Arc::new(Semaphore::new(self.settings.parallel));
         while !*stop.borrow() {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
             match self.lease().await {
                 Some(run) => {
                     let bell = Arc::clone(&self.bell);
@@ -162,6 +165,7 @@ impl Worker {
                 }
             }
         }
+        sweeping.abort();
     }
 
     async fn lease(&self) -> Option<Run> {
@@ -192,6 +196,21 @@ impl Worker {
         let until = due.map(|due| due.duration_since(Timestamp::now()));
         let until = until.and_then(|until| Duration::try_from(until).ok());
         until.map_or(self.settings.poll, |until| until.max(Duration::from_millis(10)).min(self.settings.poll))
+    }
+}
+
+/// Removes expired jobs and labels nobody uses, now and then, until it is aborted.
+async fn sweep(catalog: Catalog) {
+    loop {
+        match catalog.sweep(Timestamp::now()).await {
+            // Piece by piece: others may write in between.
+            Ok(swept) if swept.more => tokio::task::yield_now().await,
+            Ok(_) => tokio::time::sleep(SWEEP).await,
+            Err(error) => {
+                tracing::warn!(%error, "expired jobs were not removed");
+                tokio::time::sleep(SWEEP).await;
+            }
+        }
     }
 }
 

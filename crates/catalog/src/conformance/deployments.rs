@@ -49,24 +49,13 @@ pub(super) async fn put_swap_delete(database: &impl Database) {
 
 pub(super) async fn served_model_in_one_look(database: &impl Database) {
     let catalog = database.open().await;
-    let change = ProjectChange {
-        multilingual: Some(true),
-        confidence_threshold: Some(Some(0.5)),
-        language: "de".to_owned(),
-        ..project("P")
-    };
+    let change = ProjectChange { confidence_threshold: Some(Some(0.5)), ..project("P") };
     catalog.put_project(&change, at(0)).await.expect("create");
     let no_deployment = Error::NotFound { resource: Resource::Deployment, name: "production".to_owned() };
     assert_eq!(catalog.served_model("P", "production").await, Err(no_deployment));
     trained(&catalog, "P", "m", "m-1").await;
     deployed(&catalog, "P", "production", "m").await;
-    let expected = ServedModel {
-        model_id: "m-1".to_owned(),
-        manifest: "{\"id\":\"m-1\"}".to_owned(),
-        language: "de".to_owned(),
-        multilingual: true,
-        confidence_threshold: Some(0.5),
-    };
+    let expected = ServedModel { model_id: "m-1".to_owned(), confidence_threshold: Some(0.5) };
     assert_eq!(catalog.served_model("P", "production").await, Ok(expected));
     let no_project = Error::NotFound { resource: Resource::Project, name: "Q".to_owned() };
     assert_eq!(catalog.served_model("Q", "production").await, Err(no_project));

@@ -165,10 +165,20 @@ pub(super) async fn released_leases_are_due_at_once(database: &impl Database) {
 
 pub(super) async fn cancelling(database: &impl Database) {
     let catalog = database.open().await;
-    let waiting = NewJob { payload: b"text".to_vec(), ..job("waiting", JobKind::Train, "P") };
+    let progress = Some("{\"percent\":0}".to_owned());
+    let waiting = NewJob {
+        payload: b"text".to_vec(),
+        progress: progress.clone(),
+        ..job("waiting", JobKind::Train, "P")
+    };
     catalog.enqueue(&waiting, at(0)).await.expect("enqueue");
     assert_eq!(catalog.request_cancel("waiting", at(1)).await, Ok(JobStatus::Cancelled));
     assert_eq!(catalog.payload("waiting").await, Ok(vec![]));
+    assert_eq!(
+        catalog.job("waiting", at(1)).await.map(|job| job.progress),
+        Ok(progress),
+        "what people saw stays"
+    );
     let ended = Error::JobEnded { job: "waiting".to_owned(), status: JobStatus::Cancelled };
     assert_eq!(catalog.request_cancel("waiting", at(1)).await, Err(ended));
     assert_eq!(catalog.lease("w", &[JobKind::Train], at(2), TTL).await, Ok(None));

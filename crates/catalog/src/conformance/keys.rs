@@ -2,7 +2,8 @@
 
 use super::Database;
 use super::support::at;
-use crate::{AccessKey, Encoder, Error, Resource, Role};
+use crate::{AccessKey, CallClass, Encoder, Error, Resource, Role};
+use language_api::ErrorKind;
 
 pub(super) async fn access_keys(database: &impl Database) {
     let catalog = database.open().await;
@@ -10,6 +11,13 @@ pub(super) async fn access_keys(database: &impl Database) {
     catalog.add_access_key(key, "key 1", Role::Writer, at(0)).await.expect("add");
     let expected = AccessKey { name: "key 1".to_owned(), role: Role::Writer, created_at: at(0) };
     assert_eq!(catalog.verify_access_key(key).await, Ok(Some(expected.clone())));
+    for needed in [Role::Reader, Role::Writer] {
+        assert_eq!(catalog.authorize(Some(key), needed).await, Ok(expected.clone()));
+    }
+    let refused =
+        |answer: Result<AccessKey, language_api::ApiError>| answer.map_err(|error| error.kind).err();
+    assert_eq!(refused(catalog.authorize(Some(key), Role::Owner).await), Some(ErrorKind::Forbidden));
+    assert_eq!(refused(catalog.authorize(None, Role::Reader).await), Some(ErrorKind::Unauthorized));
     for wrong in ["", "0123456789abcdef0123456789abcdeF", "0123456789abcdef0123456789abcde"] {
         assert_eq!(catalog.verify_access_key(wrong).await, Ok(None));
     }
@@ -22,6 +30,26 @@ pub(super) async fn access_keys(database: &impl Database) {
     assert_eq!(catalog.verify_access_key(key).await, Ok(None));
     let gone = Error::NotFound { resource: Resource::AccessKey, name: "key 1".to_owned() };
     assert_eq!(catalog.revoke_access_key("key 1").await, Err(gone));
+}
+
+pub(super) async fn calls_are_counted_by_the_minute(database: &impl Database) {
+    let (catalog, other) = (database.open().await, database.open().await);
+    // `at(0)` is the 20th second of its minute.
+    for (second, class, expected) in [
+        (0, CallClass::AuthoringWrite, 1),
+        (39, CallClass::AuthoringWrite, 2),
+        (39, CallClass::Prediction, 1),
+        (40, CallClass::AuthoringWrite, 1),
+        (99, CallClass::AuthoringWrite, 2),
+        (100, CallClass::AuthoringWrite, 1),
+    ] {
+        assert_eq!(other.count_call(class, at(second)).await, Ok(expected), "{class} at {second}");
+    }
+    catalog.admit(CallClass::AuthoringRead, Some(1), at(0)).await.expect("the first of the minute");
+    let refused = catalog.admit(CallClass::AuthoringRead, Some(1), at(1)).await.expect_err("the second");
+    assert_eq!((refused.kind, refused.retry_after_seconds), (ErrorKind::TooManyRequests, Some(39)));
+    catalog.admit(CallClass::AuthoringRead, None, at(1)).await.expect("no rate, no limit");
+    catalog.admit(CallClass::AuthoringRead, Some(1), at(40)).await.expect("the next minute");
 }
 
 pub(super) async fn encoders_and_settings(database: &impl Database) {

@@ -6,10 +6,10 @@ use jiff::SignedDuration;
 use ner::Dataset;
 
 use super::Database;
-use super::support::{at, document, imported, model, started, succeed, with_project};
+use super::support::{at, document, imported, model, project, started, succeed, with_project};
 use crate::{
     Catalog, Category, DocumentChange, DocumentFilter, DocumentRow, DocumentState, Driver, Error, JobKind,
-    LabelTotals, NewDocument, PageRequest, RETIRED_LABELS_KEPT, Resource,
+    LabelTotals, NewDocument, PageRequest, ProjectChange, RETIRED_LABELS_KEPT, Resource,
 };
 
 fn category(name: &str) -> Category {
@@ -38,8 +38,11 @@ pub(super) async fn import_shows_old_or_new(database: &impl Database) {
     catalog.stage_documents(&lease, &staged, &[document("new-2.txt", &[])]).await.expect("stage");
     let everything = DocumentFilter::default();
     assert_eq!(locations(&catalog, "P", &everything).await, ["old.txt"], "staged labels show nowhere");
-    catalog.publish_labels(&lease, "P", &staged, at(20)).await.expect("publish");
-    catalog.publish_labels(&lease, "P", &staged, at(21)).await.expect("publishing twice changes nothing");
+    catalog.publish_labels(&lease, &project("P"), &staged, at(20)).await.expect("publish");
+    catalog
+        .publish_labels(&lease, &project("P"), &staged, at(21))
+        .await
+        .expect("publishing twice changes nothing");
     let after = catalog.current_labels("P").await.expect("labels");
     assert_eq!(locations(&database.open().await, "P", &everything).await, ["new-1.txt", "new-2.txt"]);
     assert_eq!(catalog.categories(&after).await, Ok(schema.to_vec()), "in the given order");
@@ -48,6 +51,24 @@ pub(super) async fn import_shows_old_or_new(database: &impl Database) {
     let old = catalog.documents_after(&before, None, 9).await.expect("still there");
     assert_eq!(old.len(), 1);
     assert_eq!(catalog.begin_import(&lease, "P").await, Ok(None), "a second attempt finds it done");
+}
+
+pub(super) async fn settings_come_with_the_labels(database: &impl Database) {
+    let catalog = database.open().await;
+    with_project(&catalog, "P").await;
+    let lease = started(&catalog, "import", JobKind::Import, "P").await;
+    let staged = catalog.begin_import(&lease, "P").await.expect("begin").expect("not yet published");
+    let german = ProjectChange { language: "de".to_owned(), ..project("P") };
+    let moved = ProjectChange { container: "elsewhere".to_owned(), ..german.clone() };
+    let refused = catalog.publish_labels(&lease, &moved, &staged, at(2)).await;
+    assert!(matches!(refused, Err(Error::ContainerFixed { .. })), "{refused:?}");
+    let shown = catalog.current_labels("P").await.expect("labels");
+    assert_ne!(shown, staged, "labels and settings change together or not at all");
+    catalog.publish_labels(&lease, &german, &staged, at(3)).await.expect("publish");
+    let seen = catalog.project_with_labels("P").await.map(|(found, labels)| (found.language, labels));
+    assert_eq!(seen, Ok(("de".to_owned(), staged.clone())));
+    assert_eq!(catalog.current_labels("P").await, Ok(staged));
+    assert!(catalog.project_with_labels("Q").await.is_err());
 }
 
 pub(super) async fn a_second_attempt_starts_over(database: &impl Database) {
@@ -66,9 +87,9 @@ pub(super) async fn a_second_attempt_starts_over(database: &impl Database) {
     let lost = Error::LeaseLost { job: "import".to_owned() };
     let late = [document("late.txt", &[])];
     assert_eq!(catalog.stage_documents(&first, &staged, &late).await, Err(lost.clone()));
-    assert_eq!(catalog.publish_labels(&first, "P", &staged, at(2)).await, Err(lost.clone()));
+    assert_eq!(catalog.publish_labels(&first, &project("P"), &staged, at(2)).await, Err(lost.clone()));
     assert_eq!(catalog.begin_import(&first, "P").await, Err(lost));
-    catalog.publish_labels(&second, "P", &staged, at(2)).await.expect("publish");
+    catalog.publish_labels(&second, &project("P"), &staged, at(2)).await.expect("publish");
     assert_eq!(locations(&catalog, "P", &DocumentFilter::default()).await, ["fresh.txt"]);
 }
 

@@ -90,3 +90,22 @@ pub(super) async fn deployed_models_stay(database: &impl Database) {
     assert_eq!(catalog.models("P", PageRequest::first(9)).await.map(|page| page.total), Ok(0));
     assert_eq!(catalog.unused_bundles(9).await, Ok(vec!["m-1".to_owned()]));
 }
+
+pub(super) async fn an_evaluation_is_replaced_whole(database: &impl Database) {
+    let catalog = database.open().await;
+    with_project(&catalog, "P").await;
+    trained(&catalog, "P", "m", "m-1").await;
+    let before = catalog.model("P", "m").await.expect("the model");
+    let lease = started(&catalog, "evaluate", JobKind::Evaluate, "P").await;
+    let row = |name: &str| EvaluationDocument { location: name.to_owned(), result: format!("[\"{name}\"]") };
+    for documents in [vec![row("b.txt"), row("a.txt")], vec![row("c.txt")]] {
+        catalog.put_evaluation(&lease, "P", &before, "{\"f1\":0.75}", &documents).await.expect("put");
+        let found =
+            catalog.evaluation_documents("P", "m", PageRequest::first(9)).await.map(|page| page.items);
+        assert_eq!(found, Ok(documents));
+    }
+    assert_eq!(catalog.evaluation_summary("P", "m").await, Ok(Some("{\"f1\":0.75}".to_owned())));
+    let other = Model { model_id: "m-2".to_owned(), ..before };
+    let gone = Error::NotFound { resource: Resource::Model, name: "m".to_owned() };
+    assert_eq!(catalog.put_evaluation(&lease, "P", &other, "{}", &[]).await, Err(gone));
+}

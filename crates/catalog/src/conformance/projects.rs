@@ -1,7 +1,7 @@
 //! Projects.
 
 use super::Database;
-use super::support::{at, deployed, document, imported, project, started, trained, with_project};
+use super::support::{at, deployed, document, imported, job, project, started, trained, with_project};
 use crate::{DocumentFilter, Error, JobKind, PageRequest, ProjectChange, Resource, Written};
 
 pub(super) async fn put_read_list(database: &impl Database) {
@@ -61,6 +61,28 @@ pub(super) async fn the_container_is_fixed(database: &impl Database) {
     let expected = Error::ContainerFixed { project: "P".to_owned(), container: "P-files".to_owned() };
     assert_eq!(refused, Err(expected));
     assert_eq!(catalog.project("P").await.map(|project| project.language), Ok("en-us".to_owned()));
+}
+
+pub(super) async fn an_import_makes_its_project_or_nothing(database: &impl Database) {
+    let catalog = database.open().await;
+    let import = |id: &str, project: &str| job(id, JobKind::Import, project);
+    catalog.enqueue_import(&project("P"), &import("first", "P"), at(1)).await.expect("a new project");
+    assert_eq!(catalog.project("P").await.map(|found| found.created_at), Ok(at(1)));
+    let busy = catalog.enqueue_import(&project("P"), &import("second", "P"), at(2)).await;
+    assert!(matches!(busy, Err(Error::JobRunning { .. })), "{busy:?}");
+    // A deletion that has removed the project's rows and not yet ended.
+    catalog.enqueue(&job("delete", JobKind::DeleteProject, "Q"), at(2)).await.expect("enqueued");
+    let busy = catalog.enqueue_import(&project("Q"), &import("third", "Q"), at(3)).await;
+    assert!(matches!(busy, Err(Error::JobRunning { .. })), "{busy:?}");
+    assert!(catalog.project("Q").await.is_err(), "a refused import makes no project");
+    let moved = ProjectChange { container: "elsewhere".to_owned(), ..project("P") };
+    let refused = catalog.enqueue_import(&moved, &import("fourth", "P"), at(4)).await;
+    assert!(matches!(refused, Err(Error::ContainerFixed { .. })), "{refused:?}");
+    let later = ProjectChange { language: "de".to_owned(), ..project("P") };
+    catalog.request_cancel("first", at(5)).await.expect("cancelled");
+    catalog.enqueue_import(&later, &import("fifth", "P"), at(6)).await.expect("enqueued");
+    let language = catalog.project("P").await.map(|found| found.language);
+    assert_eq!(language, Ok("en-us".to_owned()), "settings wait for the import's success");
 }
 
 pub(super) async fn delete_removes_everything(database: &impl Database) {

@@ -39,6 +39,7 @@ pub(super) fn job(id: &str, kind: JobKind, project: &str) -> NewJob {
         project: project.to_owned(),
         target: String::new(),
         payload: Vec::new(),
+        progress: None,
         expires_at: at(7 * 24 * 3600),
     }
 }
@@ -86,7 +87,7 @@ pub(super) async fn imported<D: Driver>(
     let lease = started(catalog, id, JobKind::Import, project).await;
     let staged = catalog.begin_import(&lease, project).await.expect("begin").expect("not yet published");
     catalog.stage_documents(&lease, &staged, documents).await.expect("stage");
-    catalog.publish_labels(&lease, project, &staged, at(2)).await.expect("publish");
+    catalog.publish_labels(&lease, &self::project(project), &staged, at(2)).await.expect("publish");
     succeed(catalog, &lease).await;
 }
 

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::{LabelSet, LabelSetState};
+use crate::projects::put;
 use crate::transaction::Transaction;
-use crate::{Catalog, Connection, Driver, Error, Lease, Resource};
+use crate::{Catalog, Connection, Driver, Error, Lease, ProjectChange, Resource};
 
 impl<D: Driver> Catalog<D> {
     /// The labels `project` shows now.
@@ -39,21 +40,23 @@ impl<D: Driver> Catalog<D> {
         Ok(Some(staged))
     }
 
-    /// Makes the staged labels the project's labels, in one step that every reader sees whole, and retires the old
-    /// ones. Publishing the set that is already shown changes nothing.
+    /// Makes the staged labels the project's labels and `change` its settings, in one step that every reader sees
+    /// whole, and retires the old labels. Publishing the set that is already shown changes nothing.
     ///
     /// # Errors
-    /// [`Error::LeaseLost`], [`Error::NotFound`] for the project or the set.
+    /// [`Error::LeaseLost`], [`Error::NotFound`] for the project or the set, [`Error::ContainerFixed`].
     pub async fn publish_labels(
         &self,
         lease: &Lease,
-        project: &str,
+        change: &ProjectChange,
         staged: &LabelSet,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut tx = self.write().await?;
         tx.check_lease(lease).await?;
-        publish(&mut tx, project, staged, now).await?;
+        if publish(&mut tx, &change.name, staged, now).await? {
+            put(&mut tx, change, now).await?;
+        }
         tx.commit().await
     }
 
@@ -158,15 +161,16 @@ async fn copy<C: Connection>(tx: &mut Transaction<C>, from: &LabelSet, to: &Labe
     Ok(())
 }
 
+/// Whether anything changed.
 async fn publish<C: Connection>(
     tx: &mut Transaction<C>,
     project: &str,
     staged: &LabelSet,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let shown = current(tx, project).await?;
     if shown == *staged {
-        return Ok(());
+        return Ok(false);
     }
     let taken = tx
         .execute(
@@ -187,7 +191,7 @@ async fn publish<C: Connection>(
         &[project.into(), staged.into(), now.into()],
     )
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 async fn snapshot_of<C: Connection>(

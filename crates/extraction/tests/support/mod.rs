@@ -253,6 +253,7 @@ async fn lease(catalog: &Catalog<NativeSqlite>, kind: JobKind) -> Lease {
         project: "ClaimsDesk".into(),
         target: String::new(),
         payload: vec![],
+        progress: None,
         expires_at: now().checked_add(SignedDuration::from_hours(24)).expect("near"),
     };
     catalog.enqueue(&job, now()).await.expect("enqueued");

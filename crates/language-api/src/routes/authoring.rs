@@ -14,6 +14,10 @@ pub enum AuthoringRoute {
     ListLanguages,
     /// `GET /global/training-config-versions`
     ListTrainingConfigVersions,
+    /// `GET /global/prebuilt-entities`, of the previews.
+    ListPrebuiltEntities,
+    /// `GET /global/deployments/resources`, of the previews.
+    ListDeploymentResources,
     /// `GET /global/deletion-jobs/{job}`
     GetDeletionJob { job: JobId },
     /// `GET /{project}`
@@ -54,6 +58,12 @@ pub enum AuthoringRoute {
     GetEvaluationSummary { project: ProjectName, model: ModelLabel },
     /// `GET /{project}/models/{model}/evaluation/result`
     GetEvaluationResult { project: ProjectName, model: ModelLabel },
+    /// `POST /{project}/models/{model}/:evaluate`, of the previews.
+    Evaluate { project: ProjectName, model: ModelLabel },
+    /// `GET /{project}/models/{model}/evaluate/jobs/{job}`, of the previews.
+    GetEvaluationJob { project: ProjectName, model: ModelLabel, job: JobId },
+    /// `GET /{project}/resources`, of the previews.
+    ListResources { project: ProjectName },
     /// `GET /{project}/deployments`
     ListDeployments { project: ProjectName },
     /// `POST /{project}/deployments/:swap`
@@ -139,6 +149,8 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "" => ListProjects {};
     Get    "/global/languages" => ListLanguages {};
     Get    "/global/training-config-versions" => ListTrainingConfigVersions {};
+    Get    "/global/prebuilt-entities" => ListPrebuiltEntities {};
+    Get    "/global/deployments/resources" => ListDeploymentResources {};
     Get    "/global/deletion-jobs/{}" => GetDeletionJob { job: job };
     Get    "/{}" => GetProject { project: project };
     Patch  "/{}" => PatchProject { project: new_project };
@@ -159,6 +171,9 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "/{}/models/{}/load-snapshot/jobs/{}" => GetLoadSnapshotJob { project: project, model: model, job: job };
     Get    "/{}/models/{}/evaluation/summary-result" => GetEvaluationSummary { project: project, model: model };
     Get    "/{}/models/{}/evaluation/result" => GetEvaluationResult { project: project, model: model };
+    Post   "/{}/models/{}/:evaluate" => Evaluate { project: project, model: model };
+    Get    "/{}/models/{}/evaluate/jobs/{}" => GetEvaluationJob { project: project, model: model, job: job };
+    Get    "/{}/resources" => ListResources { project: project };
     Get    "/{}/deployments" => ListDeployments { project: project };
     Post   "/{}/deployments/:swap" => SwapDeployments { project: project };
     Get    "/{}/deployments/swap/jobs/{}" => GetSwapJob { project: project, job: job };
@@ -202,7 +217,7 @@ mod tests {
             assert!(!seen.contains(&name), "{route:?} is reached twice");
             seen.push(name);
         }
-        assert_eq!(seen.len(), 30);
+        assert_eq!(seen.len(), 35);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum JobLocation {
     Training { project: ProjectName, job: JobId },
     /// State of a snapshot's loading.
     LoadSnapshot { project: ProjectName, model: ModelLabel, job: JobId },
+    /// State of a model's scoring.
+    Evaluation { project: ProjectName, model: ModelLabel, job: JobId },
     /// State of a deployment's making or removal.
     Deployment { project: ProjectName, deployment: DeploymentName, job: JobId },
     /// State of a swap.
@@ -48,6 +50,9 @@ impl JobLocation {
             Self::Training { project, job } => format!("{project}/train/jobs/{job}"),
             Self::LoadSnapshot { project, model, job } => {
                 format!("{project}/models/{model}/load-snapshot/jobs/{job}")
+            }
+            Self::Evaluation { project, model, job } => {
+                format!("{project}/models/{model}/evaluate/jobs/{job}")
             }
             Self::Deployment { project, deployment, job } => {
                 format!("{project}/deployments/{deployment}/jobs/{job}")
@@ -130,6 +135,10 @@ mod tests {
             (
                 JobLocation::LoadSnapshot { project: p(), model: m(), job },
                 AuthoringRoute::GetLoadSnapshotJob { project: p(), model: m(), job },
+            ),
+            (
+                JobLocation::Evaluation { project: p(), model: m(), job },
+                AuthoringRoute::GetEvaluationJob { project: p(), model: m(), job },
             ),
             (
                 JobLocation::Deployment { project: p(), deployment: d(), job },

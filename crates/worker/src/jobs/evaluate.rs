@@ -3,9 +3,12 @@
 use crate::failure::Failure;
 use catalog::EvaluationDocument;
 use language_api::evaluation::{EntityEvaluation, EvaluatedDocument, EvaluationSummary};
+use language_api::guidance::Guidance;
 use language_api::{ErrorKind, EvaluationOptions, ProjectKind};
 use model::{Graph, ServingModel};
-use ner::{ConfusionMatrix, Entity, LabeledDocument, Scores};
+use ner::guidance::{LabelCounts, advise};
+use ner::{ConfusionMatrix, Entity, EntityCategory, LabeledDocument, Scores};
+use std::collections::BTreeMap;
 
 /// Documents predicted in one call of the graph.
 const BATCH: usize = 16;
@@ -16,15 +19,24 @@ pub(crate) struct Evaluation {
     pub(crate) documents: Vec<EvaluationDocument>,
 }
 
-/// Predicts and scores `documents`. `step` hears the fraction done and may stop.
+/// What a model is scored on.
+pub(crate) struct TestSet {
+    /// The documents.
+    pub(crate) documents: Vec<LabeledDocument>,
+    /// Labels by category in this set and in the training set, for advice.
+    pub(crate) labels: BTreeMap<EntityCategory, LabelCounts>,
+}
+
+/// Predicts and scores the test set. `step` hears the fraction done and may stop.
 pub(crate) fn evaluate(
     serving: &ServingModel,
     graph: &dyn Graph,
-    documents: &[LabeledDocument],
+    test: &TestSet,
     language: &str,
     options: EvaluationOptions,
     mut step: impl FnMut(f32) -> Result<(), Failure>,
 ) -> Result<Evaluation, Failure> {
+    let documents = &test.documents;
     let mut predicted: Vec<Vec<Entity>> = Vec::with_capacity(documents.len());
     for batch in documents.chunks(BATCH) {
         predicted.extend(predict(serving, graph, batch)?);
@@ -47,6 +59,7 @@ pub(crate) fn evaluate(
             project_kind: ProjectKind::CustomEntityRecognition,
             custom_entity_recognition_evaluation: EntityEvaluation::new(&scores, &matrix),
             evaluation_options: options,
+            guidance: advise(&test.labels, &matrix).iter().map(Guidance::from).collect(),
         },
         documents: results.collect::<Result<_, _>>()?,
     })

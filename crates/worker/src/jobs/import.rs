@@ -44,8 +44,7 @@ pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
     import.unlabeled(&assets.documents).await?;
     let Import { staged, warnings, missing, .. } = import;
     let now = Timestamp::now();
-    services.catalog.put_project(&change, now).await?;
-    services.catalog.publish_labels(&run.lease, &run.job.project, &staged, now).await?;
+    services.catalog.publish_labels(&run.lease, &change, &staged, now).await?;
     Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&summary(warnings, missing))?))
 }
 

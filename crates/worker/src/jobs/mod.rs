@@ -1,11 +1,14 @@
 //! What each kind of job does.
 
+mod corpus;
 mod deploy;
 mod evaluate;
+mod export;
 mod extract;
 mod import;
 mod progress;
 mod project;
+mod reevaluate;
 mod train;
 
 use crate::failure::Failure;
@@ -17,15 +20,13 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
     match run.job.kind {
         JobKind::Import => import::import(run).await.map(Some),
         JobKind::Train => train::train(run).await.map(Some),
+        JobKind::Evaluate => reevaluate::reevaluate(run).await.map(Some),
         JobKind::Deploy => deploy::deploy(run).await.map(Some),
         JobKind::Swap => deploy::swap(run).await.map(|()| None),
         JobKind::DeleteDeployment => deploy::delete(run).await.map(Some),
         JobKind::LoadSnapshot => project::load_snapshot(run).await.map(Some),
         JobKind::DeleteProject => project::delete(run).await.map(Some),
         JobKind::Extract => extract::extract(run).await.map(|()| None),
-        JobKind::Export => {
-            let message = "this version of the server does not export projects";
-            Err(Failure::refused(language_api::ErrorKind::NotFound, message))
-        }
+        JobKind::Export => export::export(run).await.map(Some),
     }
 }

@@ -1,30 +1,23 @@
 //! Training: documents and labels in, an immutable bundle and its evaluation out.
 
 use crate::bundles;
-use crate::documents::{self, Unreadable};
 use crate::encoder::InstalledEncoder;
 use crate::failure::Failure;
-use crate::jobs::evaluate::{Evaluation, evaluate};
+use crate::jobs::corpus::{SEED, categories, divide, labeled_documents};
+use crate::jobs::evaluate::{Evaluation, TestSet, evaluate};
 use crate::jobs::progress::TrainingProgress;
 use crate::run::Run;
 use authoring::payloads::TrainPayload;
-use catalog::{DocumentRow, DocumentState, LabelSet, NewModel, Outcome, Project};
+use catalog::{LabelSet, NewModel, Outcome, Project};
 use jiff::Timestamp;
 use language_api::ids::model_id;
-use language_api::project_file::{DocumentEntry, RegionEntry};
-use language_api::{ErrorKind, EvaluationOptions, JobWarning, ModelLabel};
+use language_api::{ErrorKind, ModelLabel};
 use model::{Bundle, MANIFEST_FILE, ServingModel};
-use ner::split::{SplitDocument, split};
-use ner::{Dataset, EntityCategory, LabeledDocument};
-use std::collections::BTreeSet;
+use ner::guidance::count_labels;
+use ner::{EntityCategory, LabeledDocument};
 use std::ops::ControlFlow;
 use training::{RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
 use uuid::Uuid;
-
-/// Seed of the split and of every random choice; recorded in the bundle.
-const SEED: u64 = 1;
-/// Documents read from the catalog at a time.
-const CHUNK: u32 = 1_000;
 
 /// Runs a training job.
 pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
@@ -44,6 +37,7 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     let documents = labeled_documents(run, &project, &snapshot, &mut warnings).await?;
     let categories = categories(run, &snapshot).await?;
     let (learn, test) = divide(documents, payload.evaluation_options, &mut warnings);
+    let test = TestSet { labels: count_labels(&categories, &learn, &test), documents: test };
 
     let encoder = services.encoder.open(&services.engine).await?;
     let request = Request { project: &project, payload: &payload, id: &id, learn: &learn, categories };
@@ -78,114 +72,6 @@ async fn already_made(run: &Run, id: &str) -> Result<bool, Failure> {
         Err(catalog::Error::NotFound { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The labelled documents with their texts; what can't be used is warned about by name.
-async fn labeled_documents(
-    run: &Run,
-    project: &Project,
-    snapshot: &LabelSet,
-    warnings: &mut Vec<JobWarning>,
-) -> Result<Vec<LabeledDocument>, Failure> {
-    let catalog = &run.services.catalog;
-    let mut documents = vec![];
-    let mut after: Option<String> = None;
-    loop {
-        run.stop.check()?;
-        let rows = catalog.documents_after(snapshot, after.as_deref(), CHUNK).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.location.clone());
-        for row in rows {
-            let Some(regions) = row.regions.clone() else { continue };
-            match read_labeled(run, project, &row, &regions).await? {
-                Ok(document) => documents.push(document),
-                Err(message) => warnings.push(JobWarning { code: "DocumentLeftOut".to_owned(), message }),
-            }
-        }
-    }
-    let least = run.services.limits.labeled_documents_to_train_min as usize;
-    if documents.len() < least {
-        let message = format!(
-            "training needs at least {least} labelled documents whose text can be read, there are {}; {} were left out",
-            documents.len(),
-            warnings.len()
-        );
-        return Err(Failure::refused(ErrorKind::Field, message));
-    }
-    Ok(documents)
-}
-
-async fn read_labeled(
-    run: &Run,
-    project: &Project,
-    row: &DocumentRow,
-    regions: &str,
-) -> Result<Result<LabeledDocument, String>, Failure> {
-    let services = &run.services;
-    let location = &row.location;
-    let limits = &services.limits;
-    if row.state == DocumentState::Missing {
-        return Ok(Err(format!("document {location:?} is missing from the container")));
-    }
-    let read = documents::read(&services.blobs, &project.container, location, limits.document_characters_max)
-        .await?;
-    let text = match read {
-        Ok(text) => text.text,
-        Err(Unreadable::Missing) => {
-            return Ok(Err(format!("document {location:?} is missing from the container")));
-        }
-        Err(Unreadable::Refused(message)) => return Ok(Err(message)),
-    };
-    let entities: Vec<RegionEntry> = serde_json::from_str(regions)?;
-    let entry = DocumentEntry {
-        location: location.clone(),
-        language: row.language.clone(),
-        dataset: row.dataset,
-        entities,
-    };
-    Ok(label_formats::resolve_document(&entry, 0, &text, limits).map_err(|problems| {
-        let first = problems.first().map_or("", |problem| problem.message.as_str());
-        format!("the labels of document {location:?} no longer fit its text: {first}")
-    }))
-}
-
-async fn categories(run: &Run, snapshot: &LabelSet) -> Result<Vec<EntityCategory>, Failure> {
-    let categories = run.services.catalog.categories(snapshot).await?;
-    let named = categories.iter().map(|category| EntityCategory::new(&category.name));
-    named.collect::<Result<_, _>>().map_err(|error| Failure::refused(ErrorKind::Internal, error.to_string()))
-}
-
-/// Divides as the contract says (authoring 10.1): documents put into Test are test documents in either mode.
-fn divide(
-    documents: Vec<LabeledDocument>,
-    options: EvaluationOptions,
-    warnings: &mut Vec<JobWarning>,
-) -> (Vec<LabeledDocument>, Vec<LabeledDocument>) {
-    let (mut test, mut learn): (Vec<_>, Vec<_>) =
-        documents.into_iter().partition(|document| document.dataset == Some(Dataset::Test));
-    if let EvaluationOptions::Percentage { testing_split_percentage, .. } = options {
-        if !test.is_empty() {
-            let message =
-                format!("{} documents assigned to Test are scored on in addition to the split", test.len());
-            warnings.push(JobWarning { code: "TestDocumentsAdded".to_owned(), message });
-        }
-        let views: Vec<SplitDocument<'_>> = learn.iter().map(split_view).collect();
-        let sets = split(&views, testing_split_percentage, SEED);
-        let mut sets = sets.into_iter();
-        let (more, rest) = learn.into_iter().partition(|_| sets.next() == Some(Dataset::Test));
-        learn = rest;
-        test.extend::<Vec<_>>(more);
-    }
-    if test.is_empty() {
-        let message = "no document is in the test set: the model is not scored".to_owned();
-        warnings.push(JobWarning { code: "NoTestDocuments".to_owned(), message });
-    }
-    (learn, test)
-}
-
-fn split_view(document: &LabeledDocument) -> SplitDocument<'_> {
-    let categories: BTreeSet<&EntityCategory> = document.labels().map(|label| &label.category).collect();
-    SplitDocument { location: &document.document.location, categories }
 }
 
 struct Request<'a> {
@@ -258,7 +144,7 @@ fn score(
     project: &Project,
     bundle: &Bundle,
     encoder: Option<&InstalledEncoder>,
-    test: &[LabeledDocument],
+    test: &TestSet,
     payload: &TrainPayload,
     progress: &mut TrainingProgress<'_>,
 ) -> Result<Evaluation, Failure> {

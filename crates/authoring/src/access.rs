@@ -1,0 +1,46 @@
+//! Which role a call needs (contract: authoring 1).
+
+use catalog::Role;
+use language_api::AuthoringRoute as Route;
+
+/// The least role whose keys may make this call: readers read and export, writers edit, import and train, owners also
+/// deploy and delete.
+pub fn role_needed(route: &Route) -> Role {
+    match route {
+        Route::ListProjects
+        | Route::ListLanguages
+        | Route::ListTrainingConfigVersions
+        | Route::ListPrebuiltEntities
+        | Route::ListDeploymentResources
+        | Route::GetDeletionJob { .. }
+        | Route::GetProject { .. }
+        | Route::GetImportJob { .. }
+        | Route::Export { .. }
+        | Route::GetExportJob { .. }
+        | Route::GetExportResult { .. }
+        | Route::ListTrainingJobs { .. }
+        | Route::GetTrainingJob { .. }
+        | Route::ListModels { .. }
+        | Route::GetModel { .. }
+        | Route::GetLoadSnapshotJob { .. }
+        | Route::GetEvaluationSummary { .. }
+        | Route::GetEvaluationResult { .. }
+        | Route::GetEvaluationJob { .. }
+        | Route::ListResources { .. }
+        | Route::ListDeployments { .. }
+        | Route::GetSwapJob { .. }
+        | Route::GetDeployment { .. }
+        | Route::GetDeploymentJob { .. } => Role::Reader,
+        Route::PatchProject { .. }
+        | Route::Import { .. }
+        | Route::Train { .. }
+        | Route::CancelTrainingJob { .. }
+        | Route::Evaluate { .. }
+        | Route::LoadSnapshot { .. } => Role::Writer,
+        Route::DeleteProject { .. }
+        | Route::DeleteModel { .. }
+        | Route::SwapDeployments { .. }
+        | Route::PutDeployment { .. }
+        | Route::DeleteDeployment { .. } => Role::Owner,
+    }
+}
