@@ -20,7 +20,7 @@ pub(crate) struct JobArguments {
 
 #[derive(Subcommand)]
 enum JobCommand {
-    /// The trainings of a project, newest first as the server lists them
+    /// The trainings of a project
     #[command(after_help = "Example:\n  spindle job list ClaimsDesk")]
     List {
         /// Name of the project

@@ -5,12 +5,11 @@
 mod entities;
 mod evaluation;
 mod failure;
-mod guidance;
 mod progress;
 mod table;
 
 pub(crate) use entities::entities;
-pub(crate) use evaluation::{Cells, documents, scores, summary};
+pub(crate) use evaluation::{Cells, Guidance, documents, scores, summary};
 pub(crate) use failure::{error_lines, failure};
 pub(crate) use progress::{Counter, JobProgress};
 pub(crate) use table::{Align, Table};
