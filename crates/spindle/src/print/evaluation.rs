@@ -221,7 +221,8 @@ mod tests {
                 none               .       .   100.0
             Guidance
               PolicyNumber has 3 labels: label more of them
-        "#]].assert_eq(&summary(&evaluated(), &advice, Cells::Percent, Paint::PLAIN));
+        "#]]
+        .assert_eq(&summary(&evaluated(), &advice, Cells::Percent, Paint::PLAIN));
     }
 
     #[test]
