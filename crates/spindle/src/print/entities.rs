@@ -24,7 +24,10 @@ pub(crate) fn entities(text: &str, entities: &[WireEntity], paint: Paint) -> Str
         at = end;
     }
     painted.push_str(&tame(&piece(at, signs.len())));
-    painted.lines().map(|line| format!("  {line}\n")).collect()
+    painted
+        .lines()
+        .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") })
+        .collect()
 }
 
 /// Documents must not steer the terminal they are shown on.
