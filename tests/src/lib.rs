@@ -4,6 +4,7 @@
 //! its HTTP interface.
 
 pub mod api;
+pub mod command;
 pub mod example;
 pub mod openapi;
 pub mod pattern;

@@ -2,6 +2,8 @@
 //!
 //! One binary, so that the tests share one server where they can.
 
+#[path = "themes/command_line.rs"]
+mod command_line;
 #[path = "themes/components.rs"]
 mod components;
 #[path = "themes/errors.rs"]

@@ -1,6 +1,7 @@
 //! Keys of an installation, and the file that tells scripts where it answers.
 
 use anyhow::{Context, Result};
+use blobs::{BlobConfig, Blobs};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// What scripts and operators read; written when everything answers, and not before.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Access {
     /// Base address of the API.
     pub(crate) endpoint: String,
@@ -21,13 +22,26 @@ pub(crate) struct Access {
 }
 
 /// Address and keys of the object storage.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct S3Access {
     pub(crate) endpoint: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
     pub(crate) region: String,
+}
+
+impl S3Access {
+    /// The storage as its clients use it; nothing is sent yet.
+    pub(crate) fn open(&self) -> Result<Blobs, blobs::Error> {
+        Blobs::new(&BlobConfig {
+            endpoint: Some(self.endpoint.clone()),
+            region: self.region.clone(),
+            access_key: self.access_key_id.clone(),
+            secret_key: self.secret_access_key.clone(),
+            path_style: true,
+        })
+    }
 }
 
 /// Made at first start, kept in the data folder.

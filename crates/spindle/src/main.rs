@@ -3,12 +3,17 @@
 mod access;
 mod bundles;
 mod check;
+mod client;
+mod commands;
 mod demo;
 mod places;
+mod print;
 mod up;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use commands::{deployment, evaluate, extract, job, model, project, train};
+use std::io;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -17,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "spindle",
     version,
-    after_help = "Examples:\n  spindle up --data ./spindle-data --listen 127.0.0.1:8080\n  spindle demo\n\nSPINDLE_LOG sets what is logged (error, warn, info, debug), SPINDLE_LOG_FORMAT=json how."
+    after_help = "Examples:\n  spindle up --data ./spindle-data --listen 127.0.0.1:8080\n  spindle project create --labels labels.json --documents documents\n  spindle train ClaimsDesk v1\n  spindle deploy ClaimsDesk v1 production\n  spindle extract ClaimsDesk production letter.txt\n\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no server; 130 Ctrl+C while a job goes on.\n\nSPINDLE_LOG sets what is logged (error, warn, info, debug), SPINDLE_LOG_FORMAT=json how."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -29,6 +34,14 @@ enum Command {
     Up(up::UpArguments),
     Demo(demo::DemoArguments),
     Check(check::CheckArguments),
+    Project(project::ProjectArguments),
+    Train(train::TrainArguments),
+    Evaluate(evaluate::EvaluateArguments),
+    Model(model::ModelArguments),
+    Deploy(deployment::DeployArguments),
+    Deployment(deployment::DeploymentArguments),
+    Extract(extract::ExtractArguments),
+    Job(job::JobArguments),
 }
 
 fn main() -> ExitCode {
@@ -36,11 +49,17 @@ fn main() -> ExitCode {
     start_log();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has read enough: `spindle project list | head -1`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("spindle: {error:#}");
-            ExitCode::FAILURE
+            print::note(&print::failure(&error, print::Paint::stderr()));
+            error.downcast_ref::<client::ClientError>().map_or(ExitCode::FAILURE, |e| e.exit_code().into())
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn run(command: Command) -> Result<()> {
@@ -50,6 +69,14 @@ fn run(command: Command) -> Result<()> {
             Command::Up(arguments) => up::up(arguments).await,
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::Project(arguments) => project::project(arguments).await,
+            Command::Train(arguments) => train::train(arguments).await,
+            Command::Evaluate(arguments) => evaluate::evaluate(arguments).await,
+            Command::Model(arguments) => model::model(arguments).await,
+            Command::Deploy(arguments) => deployment::deploy(arguments).await,
+            Command::Deployment(arguments) => deployment::deployment(arguments).await,
+            Command::Extract(arguments) => extract::extract(arguments).await,
+            Command::Job(arguments) => job::job(arguments).await,
         }
     });
     // A blocking call that hangs must not keep the process from ending.

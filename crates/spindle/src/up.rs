@@ -4,7 +4,7 @@ use crate::access::{Access, S3Access, Secrets, write_private};
 use crate::bundles::{EngineModels, stored_bundles};
 use crate::places::Places;
 use anyhow::{Context, Result, bail};
-use blobs::{BlobConfig, Blobs};
+use blobs::Blobs;
 use catalog::driver::NativeSqlite;
 use catalog::{Catalog, JobKind, Role};
 use clap::Args;
@@ -146,13 +146,7 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
     let database = data.join("spindle.sqlite");
     let catalog = open_catalog(&database, &secrets).await?;
     let s3 = start_storage(data, arguments.s3_listen, &secrets).await?;
-    let blobs = Blobs::new(&BlobConfig {
-        endpoint: Some(s3.endpoint.clone()),
-        region: s3.region.clone(),
-        access_key: s3.access_key_id.clone(),
-        secret_key: s3.secret_access_key.clone(),
-        path_style: true,
-    })?;
+    let blobs = s3.open()?;
     blobs.create_container_if_absent(MODELS_CONTAINER).await?;
     let bundles = stored_bundles(blobs.clone(), MODELS_CONTAINER, data.join("cache"));
     let engine = Arc::new(Engine::new(bundles, inference_settings(arguments), ENGINE_LIMITS));

@@ -1,0 +1,136 @@
+//! Progress on standard error: bars on a terminal, a line per change elsewhere.
+
+use super::note;
+use crate::client::JobView;
+use indicatif::{ProgressBar, ProgressStyle};
+use language_api::jobs::JobStatus;
+use std::time::Duration;
+
+const BAR: &str = "  {bar:40} {msg} {elapsed}";
+const SPINNER: &str = "  {spinner} {msg} {elapsed}";
+const TICK: Duration = Duration::from_millis(100);
+
+/// The progress of one job.
+pub(crate) struct JobProgress {
+    title: String,
+    bar: ProgressBar,
+    measured: bool,
+    line: String,
+}
+
+impl JobProgress {
+    /// Progress of a job that has not been asked yet.
+    pub(crate) fn new(title: &str) -> Self {
+        let bar = ProgressBar::new(200);
+        bar.set_style(style(SPINNER));
+        bar.set_message(title.to_owned());
+        bar.enable_steady_tick(TICK);
+        Self { title: title.to_owned(), bar, measured: false, line: String::new() }
+    }
+
+    /// Shows a state.
+    pub(crate) fn show(&mut self, view: &JobView) {
+        if let Some((training, evaluation)) = percents(view) {
+            if !self.measured {
+                self.measured = true;
+                self.bar.disable_steady_tick();
+                self.bar.set_style(style(BAR));
+            }
+            self.bar.set_position(u64::from(training) + u64::from(evaluation));
+        }
+        let message = message(&self.title, view);
+        if self.bar.is_hidden() {
+            let line = line(&self.title, view);
+            if line != self.line {
+                note(&line);
+                self.line = line;
+            }
+        }
+        self.bar.set_message(message);
+    }
+
+    /// Leaves the last state standing.
+    pub(crate) fn end(&self) {
+        if self.measured { self.bar.finish() } else { self.bar.finish_and_clear() }
+    }
+}
+
+fn percents(view: &JobView) -> Option<(u8, u8)> {
+    let result = view.result.as_ref()?;
+    let evaluation = result.evaluation_status.as_ref().map_or(0, |phase| phase.percent_complete);
+    Some((result.training_status.percent_complete, evaluation))
+}
+
+fn message(title: &str, view: &JobView) -> String {
+    match percents(view) {
+        Some((training, evaluation)) => format!("training {training} %, evaluation {evaluation} %"),
+        None => format!("{title}: {}", view.status.as_str()),
+    }
+}
+
+/// Changes seldom enough for a log file: the phase of a training, else the state.
+fn line(title: &str, view: &JobView) -> String {
+    let evaluating = view.result.as_ref().and_then(|result| result.evaluation_status.as_ref());
+    let evaluating = evaluating.is_some_and(|phase| phase.status == JobStatus::Running);
+    match (&view.result, view.status) {
+        (Some(_), JobStatus::Running) if evaluating => format!("{title}: evaluating"),
+        (Some(_), JobStatus::Running) => format!("{title}: training"),
+        (_, status) => format!("{title}: {}", status.as_str()),
+    }
+}
+
+/// A counted piece of work.
+pub(crate) struct Counter {
+    bar: ProgressBar,
+}
+
+impl Counter {
+    /// Progress of `total` steps.
+    pub(crate) fn new(title: &str, total: usize) -> Self {
+        let bar = ProgressBar::new(total as u64);
+        bar.set_style(style("  {bar:40} {msg} {pos} of {len} {elapsed}"));
+        bar.set_message(title.to_owned());
+        Self { bar }
+    }
+
+    /// One more step is done.
+    pub(crate) fn step(&self) {
+        self.bar.inc(1);
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The templates are constants of this file; one that were wrong would show the default bar.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(json: &str) -> JobView {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_training_is_told_by_its_two_phases() {
+        let state = view(
+            r#"{"status":"running","result":{"modelLabel":"a","trainingConfigVersion":"lexical","trainingStatus":{"percentComplete":100,"status":"succeeded"},"evaluationStatus":{"percentComplete":30,"status":"running"}}}"#,
+        );
+        assert_eq!(message("training a", &state), "training 100 %, evaluation 30 %");
+        assert_eq!(line("training a", &state), "training a: evaluating");
+    }
+
+    #[test]
+    fn other_jobs_are_told_by_their_state() {
+        let state = view(r#"{"status":"notStarted"}"#);
+        assert_eq!(message("import", &state), "import: notStarted");
+        assert_eq!(line("import", &state), "import: notStarted");
+    }
+}
