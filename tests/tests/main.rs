@@ -8,6 +8,8 @@ mod components;
 mod errors;
 #[path = "themes/interface.rs"]
 mod interface;
+#[path = "themes/labels.rs"]
+mod labels;
 #[path = "themes/life.rs"]
 mod life;
 #[path = "themes/restart.rs"]

@@ -265,11 +265,15 @@ fn the_contracts_set_is_proved_as_a_whole() {
         .replace("\"regionLength\": 3", "\"regionLength\": 9");
     files[0].bytes = broken.into_bytes();
     let found = refused(Format::Contract, &files);
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found[1].starts_with("labels.json#/assets/documents/0/entities/0/labels/0: ")
-            || found[0].contains("region"),
-        "{found:?}"
+    let region = "labels.json#/assets/documents/0/entities/0";
+    assert_eq!(
+        found,
+        [
+            format!("{region}: \"a.txt\": region at 0 reaches 9, but the document has 3 UTF-16 units"),
+            format!(
+                "{region}/labels/0: \"a.txt\": label \"A\" at 0..9 reaches 9, but the document has 3 UTF-16 units"
+            ),
+        ]
     );
     files.truncate(1);
     assert!(refused(Format::Contract, &files)[0].contains("there is no text \"a.txt\""));

@@ -104,7 +104,8 @@ proptest! {
     fn every_format_comes_back(set in sets()) {
         for format in Format::ALL {
             let Exported { files, report } = export(format, &set);
-            prop_assert_eq!(detect(&files).unwrap(), format);
+            // Columns have no place for documents of nothing but white space.
+            prop_assert_eq!(detect(&files).ok(), (!files.is_empty()).then_some(format));
             let back = import(format, &files).map_err(|problems| {
                 TestCaseError::fail(format!("{format}: {problems:?}\n{:?}", files.iter().map(|f| String::from_utf8_lossy(&f.bytes)).collect::<Vec<_>>()))
             })?;
@@ -174,10 +175,9 @@ proptest! {
     fn broken_files_never_panic(set in sets(), format in 0usize..6, file in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
         let format = Format::ALL[format];
         let mut files = export(format, &set).files;
-        let bytes = &mut file.get_mut(&mut files).bytes;
-        if !bytes.is_empty() {
-            let at = at.index(bytes.len());
-            if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        if let Some(broken) = (!files.is_empty()).then(|| file.get_mut(&mut files)).filter(|file| !file.bytes.is_empty()) {
+            let at = at.index(broken.bytes.len());
+            if cut { broken.bytes.truncate(at) } else { broken.bytes[at] = byte }
         }
         match import(format, &files) {
             Ok(read) => {

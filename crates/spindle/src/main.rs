@@ -4,6 +4,7 @@ mod access;
 mod bundles;
 mod check;
 mod demo;
+mod labels;
 mod places;
 mod up;
 
@@ -29,6 +30,7 @@ enum Command {
     Up(up::UpArguments),
     Demo(demo::DemoArguments),
     Check(check::CheckArguments),
+    Labels(labels::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn run(command: Command) -> Result<()> {
             Command::Up(arguments) => up::up(arguments).await,
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::Labels(arguments) => labels::labels(&arguments),
         }
     });
     // A blocking call that hangs must not keep the process from ending.
