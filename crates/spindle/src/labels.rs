@@ -129,7 +129,7 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
 fn import(inputs: &Inputs, json: bool) -> Result<Imported> {
     exchange::import(inputs.format, &inputs.files).or_else(|problems| {
         show::problems(inputs.format, &problems, json)?;
-        bail!("{} of the input; nothing was written", show::counted(problems.len(), "problem"))
+        bail!("{} in the label files, listed above", show::counted(problems.len(), "problem"))
     })
 }
 
