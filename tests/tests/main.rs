@@ -12,6 +12,8 @@ mod errors;
 mod exchange;
 #[path = "themes/interface.rs"]
 mod interface;
+#[path = "themes/labels.rs"]
+mod labels;
 #[path = "themes/life.rs"]
 mod life;
 #[path = "themes/restart.rs"]

@@ -164,7 +164,7 @@ fn check_documents(
 const LOCATION_BYTES_MAX: usize = 1024;
 
 /// Whether a location can be an object's key and nothing else.
-fn check_location(location: &str) -> Result<(), &'static str> {
+pub(crate) fn check_location(location: &str) -> Result<(), &'static str> {
     if location.is_empty() || location.len() > LOCATION_BYTES_MAX {
         return Err("must have 1 to 1024 bytes");
     }

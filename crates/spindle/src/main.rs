@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod commands;
 mod demo;
+mod labels;
 mod places;
 mod print;
 mod up;
@@ -42,6 +43,7 @@ enum Command {
     Deployment(deployment::DeploymentArguments),
     Extract(extract::ExtractArguments),
     Job(job::JobArguments),
+    Labels(labels::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +79,7 @@ fn run(command: Command) -> Result<()> {
             Command::Deployment(arguments) => deployment::deployment(arguments).await,
             Command::Extract(arguments) => extract::extract(arguments).await,
             Command::Job(arguments) => job::job(arguments).await,
+            Command::Labels(arguments) => labels::labels(&arguments),
         }
     });
     // A blocking call that hangs must not keep the process from ending.
