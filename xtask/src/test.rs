@@ -17,6 +17,8 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
         // The vendor's SDKs run in virtual environments.
         setup::debian(&["python3-venv"])?;
     }
+    // Tests start servers of their own from it.
+    setup::debian(&["postgresql"])?;
     say("running the tests");
     let mut cargo = Command::new("cargo");
     // The profile of the program itself: its dependencies are built once, and the numbers run at their real speed.
