@@ -16,6 +16,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
 use super::{Connection, Driver, Mode, postgres as engine};
 use crate::{Error, Row, Value};
 
+const DEFAULT_PORT: u16 = 5432;
 /// Most connections of one driver; further callers wait for one to come back.
 const CONNECTIONS_MAX: usize = 16;
 /// How long they wait before [`Error::Busy`].
@@ -62,37 +63,31 @@ impl NativePostgres {
         if !["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
             return Err(unusable("does not begin with postgres://"));
         }
-        let mut config = Config::from_str(address).map_err(|error| {
+        let mut config = Config::from_str(&engine::with_settings(address)).map_err(|error| {
             let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
             unusable(&format!("is not postgres://user:password@host:port/database: {reason}"))
         })?;
         if config.get_ssl_mode() == SslMode::Require {
             return Err(unusable("asks for TLS, which this program does not speak to databases"));
         }
-        if !config.get_hosts().iter().all(|host| matches!(host, Host::Tcp(_)))
-            || config.get_hosts().is_empty()
-        {
-            return Err(unusable("names no host to reach over TCP"));
+        if !matches!(config.get_hosts(), [Host::Tcp(_)]) {
+            return Err(unusable("must name one host to reach over TCP"));
         }
         config.ssl_mode(SslMode::Disable).connect_timeout(CONNECT_WAIT);
-        let options = config.get_options().map(|own| format!("{} {own}", engine::SESSION_SETTINGS));
-        config.options(options.unwrap_or_else(|| engine::SESSION_SETTINGS.to_owned()));
         config.application_name("spindle");
         let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         Ok(Self { pool: Arc::new(Pool { config, idle: Mutex::default(), free }) })
     }
 
-    /// The `host:port` pairs of the address, as an application's manifest grants them.
-    pub fn hosts(&self) -> Vec<String> {
+    /// `host:port` of the address, as an application's manifest grants it.
+    pub fn host(&self) -> String {
         let config = &self.pool.config;
-        let ports = config.get_ports();
-        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
-        let named = config.get_hosts().iter().enumerate().filter_map(|(at, host)| match host {
-            Host::Tcp(name) => Some(format!("{name}:{}", port(at))),
-            #[cfg(unix)]
-            Host::Unix(_) => None,
-        });
-        named.collect()
+        let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
+        match config.get_hosts() {
+            [Host::Tcp(name)] if name.contains(':') => format!("[{name}]:{port}"),
+            [Host::Tcp(name)] => format!("{name}:{port}"),
+            _ => String::new(),
+        }
     }
 
     /// Calls `ring` with `Ok` whenever a commit, in any process, may have changed the jobs; never ends. A lost
@@ -165,7 +160,12 @@ impl Driver for NativePostgres {
         let permit = permit.map_err(|_| Error::Unavailable("the pool is closed".to_owned()))?;
         let session = self.pool.session().await?;
         let pool = Arc::clone(&self.pool);
-        Ok(PostgresConnection { pool, session: Some(session), state: State::Idle, permit: Some(permit) })
+        Ok(PostgresConnection {
+            pool,
+            session: Some(session),
+            state: engine::State::Idle,
+            permit: Some(permit),
+        })
     }
 
     fn schema_extras(&self) -> &'static [&'static str] {
@@ -173,21 +173,12 @@ impl Driver for NativePostgres {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Idle,
-    /// A transaction is open, or may be.
-    Open,
-    /// A statement of the open transaction failed; the server accepts nothing but its end.
-    Failed,
-}
-
 /// A connection on loan from the pool of a [`NativePostgres`].
 pub struct PostgresConnection {
     pool: Arc<Pool>,
     // Empty only while being dropped.
     session: Option<Session>,
-    state: State,
+    state: engine::State,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -205,15 +196,13 @@ impl PostgresConnection {
     /// Runs a statement; its rows, and how many rows it touched.
     async fn run(&mut self, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64), Error> {
         let done = self.session()?.run(sql, params).await.map_err(|error| map_error(&error));
-        if done.is_err() && self.state == State::Open {
-            self.state = State::Failed;
-        }
+        self.state = self.state.after(done.is_ok());
         done
     }
 
     /// As [`Self::run`], but a statement that writes waits for its turn like any writer.
     async fn take_turn(&mut self, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64), Error> {
-        if self.state != State::Idle || engine::only_reads(sql) {
+        if self.state != engine::State::Idle || engine::only_reads(sql) {
             return self.run(sql, params).await;
         }
         self.begin(Mode::Write).await?;
@@ -272,7 +261,7 @@ impl Connection for PostgresConnection {
 
     async fn begin(&mut self, mode: Mode) -> Result<(), Error> {
         // Set first: when this future is dropped on the way, the transaction must not outlive the loan.
-        self.state = State::Open;
+        self.state = engine::State::Open;
         if let Err(error) = self.batch(&engine::begin(mode).join("; ")).await {
             self.rollback().await?;
             return Err(error);
@@ -281,18 +270,18 @@ impl Connection for PostgresConnection {
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
-        if self.state == State::Failed {
+        if self.state == engine::State::Failed {
             self.rollback().await?;
-            return Err(Error::Refused("a transaction was to be kept whose statement had failed".to_owned()));
+            return Err(engine::failed_transaction());
         }
         self.batch("COMMIT").await?;
-        self.state = State::Idle;
+        self.state = engine::State::Idle;
         Ok(())
     }
 
     async fn rollback(&mut self) -> Result<(), Error> {
         self.batch("ROLLBACK").await?;
-        self.state = State::Idle;
+        self.state = engine::State::Idle;
         Ok(())
     }
 }
@@ -300,7 +289,7 @@ impl Connection for PostgresConnection {
 impl Drop for PostgresConnection {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
-        if self.state == State::Idle {
+        if self.state == engine::State::Idle {
             self.pool.give_back(session);
             return;
         }
@@ -400,6 +389,7 @@ mod tests {
             ("postgres://u:hidden@localhost:port/db", "is not postgres://"),
             ("postgres://u:hidden@localhost/db?sslmode=require", "TLS"),
             ("postgres://u:hidden@%2Ftmp/db", "over TCP"),
+            ("postgres://u:hidden@a.example,b.example/db", "one host"),
             ("postgres://", "over TCP"),
         ] {
             let error = NativePostgres::new(address).expect_err(address).to_string();
@@ -409,9 +399,13 @@ mod tests {
 
     #[test]
     fn hosts_have_their_ports() {
-        let driver =
-            NativePostgres::new("postgresql://u:p%40ss@a.example,b.example:7000/db").expect("an address");
-        assert_eq!(driver.hosts(), ["a.example:5432", "b.example:7000"]);
+        for (address, host) in [
+            ("postgresql://u:p%40ss@a.example/db", "a.example:5432"),
+            ("postgres://u@127.0.0.1:7000/db", "127.0.0.1:7000"),
+            ("postgres://u@[::1]:7000/db", "[::1]:7000"),
+        ] {
+            assert_eq!(NativePostgres::new(address).map(|driver| driver.host()), Ok(host.to_owned()));
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::Error;
 
 /// Settings of every session, as the address's `options` carry them: a writer that waits too long for another one is
 /// told so, and a transaction whose owner vanished does not keep the others out for ever.
-pub(super) const SESSION_SETTINGS: &str = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s";
+const SESSION_SETTINGS: &str =
+    "options=-c%20lock_timeout%3D10s%20-c%20idle_in_transaction_session_timeout%3D60s";
 
 /// The oldest major version that has all that the statements use.
 #[cfg(any(test, feature = "native"))]
@@ -38,6 +39,39 @@ pub(super) const SCHEMA_EXTRAS: &[&str] = &[
     "CREATE TRIGGER spindle_jobs_changed AFTER INSERT OR UPDATE ON jobs \
      FOR EACH STATEMENT EXECUTE FUNCTION spindle_jobs_changed()",
 ];
+
+/// `address` with the settings every session needs; an address that sets options of its own keeps those instead.
+pub(super) fn with_settings(address: &str) -> String {
+    let parameters = address.split_once('?').map(|(_, parameters)| parameters);
+    match parameters {
+        Some(own) if own.split('&').any(|one| one.starts_with("options=")) => address.to_owned(),
+        Some(_) => format!("{address}&{SESSION_SETTINGS}"),
+        None => format!("{address}?{SESSION_SETTINGS}"),
+    }
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Outside a transaction.
+    Idle,
+    /// A transaction is open, or may be.
+    Open,
+    /// A statement of the open transaction failed; the server accepts nothing but its end.
+    Failed,
+}
+
+impl State {
+    /// After a statement.
+    pub(super) fn after(self, succeeded: bool) -> Self {
+        if self == Self::Open && !succeeded { Self::Failed } else { self }
+    }
+}
+
+/// The server would answer such a `COMMIT` kindly and keep nothing.
+pub(super) fn failed_transaction() -> Error {
+    Error::Refused("a transaction was to be kept whose statement had failed".to_owned())
+}
 
 /// Whether a statement outside a transaction needs none: it only reads.
 pub(super) fn only_reads(sql: &str) -> bool {
@@ -97,6 +131,15 @@ mod tests {
             translate("CREATE TABLE a (b TEXT PRIMARY KEY, c BLOB NOT NULL, d BIGINT)"),
             "CREATE TABLE a (b TEXT COLLATE \"C\" PRIMARY KEY, c BYTEA NOT NULL, d BIGINT)"
         );
+    }
+
+    #[test]
+    fn addresses_get_the_settings_once() {
+        let bare = with_settings("postgres://u@h/d");
+        assert_eq!(bare, format!("postgres://u@h/d?{SESSION_SETTINGS}"));
+        assert_eq!(with_settings(&bare), bare);
+        let more = with_settings("postgres://u@h/d?connect_timeout=3");
+        assert_eq!(more, format!("postgres://u@h/d?connect_timeout=3&{SESSION_SETTINGS}"));
     }
 
     #[test]
