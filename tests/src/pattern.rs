@@ -7,6 +7,9 @@
 
 use serde_json::Value;
 
+/// Fields of a pattern that are rules. Other names may begin with `$`, too: a confusion matrix has a `$none`.
+const RULES: [&str; 4] = ["$each", "$some", "$length", "$kind"];
+
 /// Where and why `value` does not match; `None` when it does.
 pub fn mismatch(pattern: &Value, value: &Value) -> Option<String> {
     at(pattern, Some(value), "#")
@@ -19,7 +22,7 @@ fn at(pattern: &Value, value: Option<&Value>, place: &str) -> Option<String> {
     let Some(value) = value else { return Some(format!("{place}: is missing")) };
     let differs = || Some(format!("{place}: {value} does not match {pattern}"));
     match (pattern, value) {
-        (Value::Object(rule), _) if rule.keys().any(|key| key.starts_with('$')) => {
+        (Value::Object(rule), _) if rule.keys().any(|key| RULES.contains(&key.as_str())) => {
             rule.iter().find_map(|(name, rule)| special(name, rule, value, place))
         }
         (Value::Object(fields), Value::Object(_)) => {

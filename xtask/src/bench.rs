@@ -1,6 +1,6 @@
 //! The benches' figures, on the built program.
 
-use crate::run::{root, run, say};
+use crate::run::{cargo, root, run, say};
 use crate::setup;
 use anyhow::Result;
 use std::process::Command;
@@ -30,14 +30,9 @@ impl Bench {
 pub(crate) fn bench(which: Option<Bench>) -> Result<()> {
     setup::everything()?;
     say("building the benches");
-    let cargo = |arguments: &[&str]| {
-        let mut command = Command::new("cargo");
-        command.current_dir(root()).args(arguments);
-        command
-    };
+    let mut build = cargo("cargo");
+    build.args(["build", "--release", "--package", "spindle", "--package", "spindle-tests", "--bins"]);
     // OpenVINO alone, for the figures beside ours.
-    run(&mut cargo(&["build", "--release", "--package", "inference", "--example", "encode_speed"]))?;
-    let mut command =
-        cargo(&["run", "--release", "--quiet", "--package", "spindle-tests", "--bin", "bench", "--"]);
-    run(command.args(which.map(Bench::name)))
+    run(build.args(["--package", "inference", "--example", "encode_speed"]))?;
+    run(Command::new(root().join("target/release/bench")).current_dir(root()).args(which.map(Bench::name)))
 }

@@ -1,6 +1,7 @@
 //! Running other programs and finding the project's folders.
 
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,6 +13,22 @@ pub(crate) fn root() -> PathBuf {
 /// Where set-up puts what it fetched; ignored by git.
 pub(crate) fn build_dir() -> PathBuf {
     root().join("build")
+}
+
+/// The cargo at `program`, in the repository, without what the cargo that runs this program said of it: build scripts
+/// look at such variables, and would run again whenever a build is called another way.
+pub(crate) fn cargo(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_this_run = ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| text.starts_with(prefix))
+            || ["CARGO", "CARGO_BIN_NAME", "CARGO_CRATE_NAME"].contains(&text.as_ref());
+        if of_this_run {
+            command.env_remove(&name);
+        }
+    }
+    command.current_dir(root());
+    command
 }
 
 /// Says what happens next, on its own line.

@@ -1,7 +1,7 @@
 //! Gets what is missing and builds everything. Safe to run again: what is there and whole is left alone.
 
 use crate::pins::{ENCODER, OPENVINO, Wheel};
-use crate::run::{build_dir, quiet, root, run, say};
+use crate::run::{build_dir, cargo, quiet, run, say};
 use crate::{components, wasm};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ pub(crate) fn everything() -> Result<()> {
 /// The `spindle` program.
 pub(crate) fn program() -> Result<()> {
     say("building the program");
-    run(Command::new("cargo").current_dir(root()).args(["build", "--release", "--package", "spindle"]))
+    run(cargo("cargo").args(["build", "--release", "--package", "spindle"]))
 }
 
 /// OpenVINO's libraries in `build/openvino/libs`.

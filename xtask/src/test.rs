@@ -1,6 +1,6 @@
 //! The whole test suite, in the order in which failures are cheapest.
 
-use crate::run::{output, root, run, say};
+use crate::run::{cargo, output, run, say};
 use crate::{components, setup, tidy};
 use anyhow::Result;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         tidy::tidy()?;
-        run(Command::new("cargo").current_dir(root()).args(["fmt", "--all", "--check"]))?;
+        run(cargo("cargo").args(["fmt", "--all", "--check"]))?;
     }
     setup::everything()?;
     components::build_test_guests()?;
@@ -20,9 +20,9 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     // Tests start servers of their own from it.
     setup::debian(&["postgresql"])?;
     say("running the tests");
-    let mut cargo = Command::new("cargo");
+    let mut cargo = cargo("cargo");
     // The profile of the program itself: its dependencies are built once, and the numbers run at their real speed.
-    cargo.current_dir(root()).args(["test", "--release", "--no-fail-fast"]);
+    cargo.args(["test", "--release", "--no-fail-fast"]);
     let native = tidy::native_packages()?;
     for package in &native {
         cargo.args(["--package", package]);

@@ -1,6 +1,6 @@
 //! The wasm32-wasip2 target: rustup's where it can be fetched, else Debian's newer compiler with its library source.
 
-use crate::run::{build_dir, output, quiet, root, say};
+use crate::run::{build_dir, cargo, output, quiet, root, say};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,15 +19,10 @@ pub(crate) struct Toolchain {
 impl Toolchain {
     /// A `cargo build` for the target, in the components' own target folder.
     pub(crate) fn build(&self) -> Command {
-        let mut command = Command::new(&self.cargo);
-        // The compilers differ, so cargo's own variables of this run must not leak into the other one.
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            if name.starts_with("CARGO_") || name == "RUSTUP_TOOLCHAIN" || name == "RUSTC" {
-                command.env_remove(name);
-            }
-        }
-        command.current_dir(root()).args(["build", "--release", "--target", TARGET]);
+        let mut command = cargo(&self.cargo);
+        // The compilers may differ: this one's choice must not become the other one's.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+        command.args(["build", "--release", "--target", TARGET]);
         command.args(&self.arguments).arg("--target-dir").arg(target_dir());
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command

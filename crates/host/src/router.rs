@@ -34,21 +34,21 @@ enum Segment {
 
 /// All outside routes, most specific first.
 #[derive(Debug, Default)]
-pub struct Router {
+pub(crate) struct Router {
     routes: Vec<Route>,
 }
 
 /// What a path was matched to.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Match<'a> {
+pub(crate) struct Match<'a> {
     /// The component's id.
-    pub component: &'a str,
+    pub(crate) component: &'a str,
     /// The manifest's pattern.
-    pub pattern: &'a str,
+    pub(crate) pattern: &'a str,
     /// `:param` names and values.
-    pub parameters: Vec<(&'a str, &'a str)>,
+    pub(crate) parameters: Vec<(&'a str, &'a str)>,
     /// What the wildcard covers, with its leading slash; empty for other routes.
-    pub rest: &'a str,
+    pub(crate) rest: &'a str,
 }
 
 impl Router {
@@ -56,7 +56,7 @@ impl Router {
     ///
     /// # Errors
     /// The first unusable pattern.
-    pub fn new<'a>(routes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, RouteError> {
+    pub(crate) fn new<'a>(routes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, RouteError> {
         let mut router = Self::default();
         for (pattern, component) in routes {
             let route = Route::parse(pattern, component)?;
@@ -69,8 +69,9 @@ impl Router {
         Ok(router)
     }
 
-    /// The route for `path`; a doubled leading slash counts as one, since clients join endpoints carelessly.
-    pub fn find<'a>(&'a self, path: &'a str) -> Option<Match<'a>> {
+    /// The route for `path`. A doubled leading slash counts as one and route words know no case, since clients join and
+    /// spell addresses carelessly; what parameters and wildcards cover is passed on as it came.
+    pub(crate) fn find<'a>(&'a self, path: &'a str) -> Option<Match<'a>> {
         let path = path.trim_start_matches('/');
         self.routes.iter().find_map(|route| route.matches(path))
     }
@@ -108,7 +109,8 @@ impl Route {
     fn same_paths(&self, other: &Self) -> bool {
         let same = |(a, b): (&Segment, &Segment)| match (a, b) {
             (Segment::Parameter(_), Segment::Parameter(_)) => true,
-            _ => a == b,
+            (Segment::Literal(a), Segment::Literal(b)) => a.eq_ignore_ascii_case(b),
+            _ => false,
         };
         self.wildcard == other.wildcard
             && self.segments.len() == other.segments.len()
@@ -124,7 +126,7 @@ impl Route {
             }
             let (found, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             match segment {
-                Segment::Literal(literal) if literal == found => {}
+                Segment::Literal(literal) if literal.eq_ignore_ascii_case(found) => {}
                 Segment::Parameter(name) if !found.is_empty() => parameters.push((name.as_str(), found)),
                 _ => return None,
             }
@@ -166,6 +168,7 @@ mod tests {
         assert_eq!(component("/language/authoring/x").as_deref(), Some("authoring"));
         assert_eq!(component("/language/:analyze-text").as_deref(), Some("extraction"));
         assert_eq!(component("//language/authoring").as_deref(), Some("authoring"));
+        assert_eq!(component("/Language/AUTHORING/X").as_deref(), Some("authoring"));
         assert_eq!(component("/events/storage").as_deref(), Some("events"));
         assert_eq!(component("/events/storage/").as_deref(), Some("events"));
         assert_eq!(component("/events/storage/x").as_deref(), Some("studio"));

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 
@@ -15,6 +15,9 @@ use crate::{Error, Row, Value};
 
 /// How long a writer waits for another one before [`Error::Busy`].
 const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// How long between two tries to turn write-ahead mode on.
+const MODE_WAIT: Duration = Duration::from_millis(5);
 
 /// Connections kept open between uses; more are opened and closed under load.
 const IDLE_CONNECTIONS_MAX: usize = 8;
@@ -60,7 +63,7 @@ impl Pool {
     fn open(&self) -> Result<rusqlite::Connection, Error> {
         let connection = rusqlite::Connection::open(&self.path).map_err(map_error)?;
         connection.busy_timeout(BUSY_WAIT).map_err(map_error)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(map_error)?;
+        write_ahead(&connection)?;
         for statement in engine::CONNECTION_SETTINGS {
             connection.execute_batch(statement).map_err(map_error)?;
         }
@@ -76,6 +79,23 @@ impl Pool {
         let mut idle = self.idle();
         if idle.len() < IDLE_CONNECTIONS_MAX {
             idle.push(connection);
+        }
+    }
+}
+
+/// Turns write-ahead mode on. SQLite does not wait for other connections here: it fails at once, or leaves the old mode
+/// and says so. A connection that went on in the old mode would block, and be blocked by, all others.
+fn write_ahead(connection: &rusqlite::Connection) -> Result<(), Error> {
+    let begin = Instant::now();
+    loop {
+        let mode = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
+            .map_err(map_error);
+        match mode {
+            Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
+            Ok(_) | Err(Error::Busy) if begin.elapsed() < BUSY_WAIT => std::thread::sleep(MODE_WAIT),
+            Ok(_) => return Err(Error::Busy),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -174,6 +174,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// A session and where it goes back to.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Lease {
     session: Session,
     database: Arc<SqliteDatabase>,
