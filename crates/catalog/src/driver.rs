@@ -9,6 +9,10 @@ mod native_postgres;
 mod native_sqlite;
 #[cfg(any(feature = "native", feature = "guest"))]
 mod postgres;
+#[cfg(feature = "native")]
+mod postgres_address;
+#[cfg(feature = "native")]
+mod postgres_watch;
 #[cfg(feature = "guest")]
 mod spin_postgres;
 #[cfg(feature = "guest")]
@@ -21,6 +25,8 @@ pub use either::Either;
 pub use native_postgres::{NativePostgres, PostgresConnection};
 #[cfg(feature = "native")]
 pub use native_sqlite::{ChangeWatch, NativeSqlite};
+#[cfg(feature = "native")]
+pub use postgres_watch::PostgresWatch;
 #[cfg(feature = "guest")]
 pub use spin_postgres::{SpinPostgres, SpinPostgresConnection};
 #[cfg(feature = "guest")]

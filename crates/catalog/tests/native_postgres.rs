@@ -35,8 +35,8 @@ impl Database for Fresh {
 
 /// Runs `test` with a server and a runtime of its own.
 fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Arc<PostgresServer>) -> F) {
-    let server = Arc::new(PostgresServer::start().unwrap());
-    tokio::runtime::Runtime::new().unwrap().block_on(test(server));
+    let Some(server) = PostgresServer::start().unwrap() else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(test(Arc::new(server)));
 }
 
 fn now() -> Timestamp {
@@ -116,8 +116,8 @@ fn changed_jobs_ring_and_nothing_else_does() {
     with_server(async |server| {
         let database = Fresh::new(&server);
         let (catalog, (ring, mut heard)) = (database.catalog().await, mpsc::unbounded_channel());
-        let listening = tokio::spawn(database.driver().await.listen(move |heard| ring.send(heard).unwrap()));
-        assert_eq!(heard.recv().await, Some(Ok(())), "it listens");
+        let watch = database.driver().await.watch().await.unwrap();
+        let listening = tokio::spawn(watch.run(move |heard| ring.send(heard).unwrap()));
         catalog.enqueue(&job("a", JobKind::Train, "P"), now()).await.unwrap();
         assert_eq!(heard.recv().await, Some(Ok(())), "a new job");
         let mut connection = catalog.driver().connect().await.unwrap();
@@ -126,12 +126,35 @@ fn changed_jobs_ring_and_nothing_else_does() {
         connection.rollback().await.unwrap();
         catalog.put_setting("other", "table").await.unwrap();
         // What was said before the connection ended would be heard first.
-        let end = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+        let end = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%LISTEN%' \
+                   AND pid <> pg_backend_pid()";
         assert_eq!(connection.query(end, &[]).await.unwrap().remove(0).count(), Ok(1));
         let lost = heard.recv().await;
         assert!(matches!(lost, Some(Err(Error::Unavailable(_)))), "{lost:?}");
         assert_eq!(heard.recv().await, Some(Ok(())), "it listens again");
         listening.abort();
+    });
+}
+
+#[test]
+fn one_program_at_a_time_runs_the_jobs_of_a_database() {
+    with_server(async |server| {
+        let (database, other) = (Fresh::new(&server), Fresh::new(&server));
+        let watch = database.driver().await.watch().await.unwrap();
+        other.driver().await.watch().await.expect("another database is another place");
+        let waiting = tokio::spawn({
+            let driver = database.driver().await;
+            async move { driver.watch().await.map(drop) }
+        });
+        // It has asked, and goes on waiting until the place is free.
+        let mut connection = database.driver().await.connect().await.unwrap();
+        let asks = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        while connection.query(asks, &[]).await.unwrap().remove(0).count() == Ok(0) {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished());
+        drop(watch);
+        assert_eq!(waiting.await.unwrap(), Ok(()));
     });
 }
 
@@ -159,10 +182,18 @@ fn servers_that_cannot_be_used_say_why_and_show_no_password() {
     with_server(async |server| {
         let good = server.database().unwrap();
         let port = server.port().to_string();
+        let owner = NativePostgres::new(&good).unwrap();
+        let mut connection = owner.connect().await.unwrap();
+        // The second is the default since version 15.
+        for sql in ["CREATE ROLE guest LOGIN PASSWORD 'cr@t'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"] {
+            connection.execute(sql, &[]).await.unwrap();
+        }
+        let guest = good.replace("spindle:se%2Fcr%40t%3Aword@", "guest:cr%40t@");
         let cases = [
-            (good.replace("se%2F", "wrong"), "password authentication failed"),
+            (good.replace("se%2F", "wrong"), "correct the user or the password"),
             (server.address("absent"), "\"absent\" does not exist"),
             (good.replace(&port, "1"), "onnect"),
+            (guest, "granted CREATE"),
         ];
         for (address, reason) in cases {
             let opened = Catalog::open(Native::Postgres(NativePostgres::new(&address).unwrap())).await;
@@ -172,6 +203,19 @@ fn servers_that_cannot_be_used_say_why_and_show_no_password() {
             assert!(text.contains(reason) && !text.contains("wrong") && !text.contains("cr@t"), "{text}");
         }
     });
+}
+
+/// A server that restarts ends every connection; they are replaced unnoticed.
+#[test]
+fn connections_that_broke_are_replaced() {
+    let Some(mut server) = PostgresServer::start().unwrap() else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let catalog = runtime.block_on(Fresh::new(&server).catalog());
+    server.stop();
+    let away = runtime.block_on(catalog.put_setting("a", "1"));
+    assert!(matches!(away, Err(Error::Unavailable(_))), "{away:?}");
+    server.start_again().unwrap();
+    assert_eq!(runtime.block_on(catalog.put_setting("a", "2")), Ok(()));
 }
 
 /// Native callers spawn these futures on many threads, whichever engine they chose.

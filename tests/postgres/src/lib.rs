@@ -30,18 +30,22 @@ pub struct PostgresServer {
     port: u16,
     programs: PathBuf,
     databases: AtomicUsize,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl PostgresServer {
-    /// Starts a server. Its language sorts unlike bytes do, and passwords are asked for.
+    /// Starts a server. Its language sorts unlike bytes do, and passwords are asked for. `None` where the system's
+    /// package is not installed: the test that asked says so and is skipped.
     ///
     /// # Errors
-    /// The package is not installed, or the server does not start; the message says why.
-    pub fn start() -> io::Result<Self> {
-        let programs = programs()?;
+    /// The server does not start; the message says why.
+    pub fn start() -> io::Result<Option<Self>> {
+        let Some(programs) = programs() else {
+            println!("skipped: {INSTALLATIONS} holds no PostgreSQL server; apt-get install postgresql");
+            return Ok(None);
+        };
         let folder = tempfile::Builder::new().prefix("spindle-postgres-").tempdir()?;
-        let data = folder.path().join("data");
+        let data = data(&folder);
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         fs::create_dir(&data)?;
         let password = folder.path().join("password");
@@ -55,10 +59,11 @@ impl PostgresServer {
         done(initdb.args(["--locale", "C", "--locale-provider", "icu", "--icu-locale", "en-US"]))?;
         let mut failure = Error::other("no attempt was made");
         for _ in 0..ATTEMPTS {
-            match serve(&programs, &data) {
-                Ok((child, port)) => {
+            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            match serve(&programs, &data, port) {
+                Ok(child) => {
                     let databases = AtomicUsize::new(0);
-                    return Ok(Self { child, port, programs, databases, _folder: folder });
+                    return Ok(Some(Self { child, port, programs, databases, folder }));
                 }
                 Err(error) => failure = error,
             }
@@ -88,33 +93,45 @@ impl PostgresServer {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// Ends the server at once, and every connection; its data stays.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again where it was, after [`Self::stop`].
+    ///
+    /// # Errors
+    /// The server does not start; the message says why.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.child = serve(&self.programs, &data(&self.folder), self.port)?;
+        Ok(())
+    }
 }
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // An immediate end: the data goes away anyway.
-        let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
 /// The newest installation's programs.
-fn programs() -> io::Result<PathBuf> {
-    let missing =
-        |reason: Error| Error::other(format!("{INSTALLATIONS}: {reason}; apt-get install postgresql"));
-    let installed = fs::read_dir(INSTALLATIONS).map_err(missing)?;
-    let found = installed.filter_map(Result::ok).filter_map(|entry| {
+fn programs() -> Option<PathBuf> {
+    let found = fs::read_dir(INSTALLATIONS).ok()?.filter_map(Result::ok).filter_map(|entry| {
         let version: u32 = entry.file_name().to_str()?.parse().ok()?;
         let programs = entry.path().join("bin");
         programs.join("initdb").exists().then_some((version, programs))
     });
-    let newest = found.max().ok_or_else(|| missing(Error::other("holds no server")))?;
-    Ok(newest.1)
+    Some(found.max()?.1)
 }
 
 /// Starts the server and reads its output until it is ready.
-fn serve(programs: &Path, data: &Path) -> io::Result<(Child, u16)> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+fn serve(programs: &Path, data: &Path, port: u16) -> io::Result<Child> {
     let mut server = as_server(&programs.join("postgres"), data)?;
     server.arg("-D").arg(data).args(["-p", &port.to_string(), "-F"]);
     server.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "timezone=UTC"]);
@@ -130,7 +147,7 @@ fn serve(programs: &Path, data: &Path) -> io::Result<(Child, u16)> {
         if line.contains(READY) {
             // Unread, its output would stop it.
             thread::spawn(move || lines.for_each(drop));
-            return Ok((child, port));
+            return Ok(child);
         }
     }
     child.wait()?;

@@ -2,31 +2,26 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::str::FromStr;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use super::{Connection, Driver, Mode, postgres as engine};
+use super::postgres_watch::PostgresWatch;
+use super::{Connection, Driver, Mode, postgres as engine, postgres_address as place};
 use crate::{Error, Row, Value};
 
-const DEFAULT_PORT: u16 = 5432;
 /// Most connections of one driver; further callers wait for one to come back.
 const CONNECTIONS_MAX: usize = 16;
 /// How long they wait before [`Error::Busy`].
 const BUSY_WAIT: Duration = Duration::from_secs(10);
-/// How long an unreachable server is waited for.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Statements a session keeps prepared: more than this crate has.
 const PREPARED_MAX: usize = 512;
-/// Between attempts to hear of changes again.
-const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// A database of a server. Clones share its connections and may be used from any thread of one runtime.
 #[derive(Clone, Debug)]
@@ -40,9 +35,9 @@ struct Pool {
     free: Arc<Semaphore>,
 }
 
-impl std::fmt::Debug for Pool {
+impl fmt::Debug for Pool {
     // The address has a password in it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").finish_non_exhaustive()
     }
 }
@@ -57,71 +52,37 @@ impl NativePostgres {
     /// The database at `address`: `postgres://user:password@host:port/database`. Nothing is connected yet.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the address can't be understood; the message does not hold it.
+    /// [`Error::Unavailable`] when the address can't be understood; the message holds no part of it.
     pub fn new(address: &str) -> Result<Self, Error> {
-        let unusable = |reason: &str| Error::Unavailable(format!("its address {reason}"));
-        if !["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
-            return Err(unusable("does not begin with postgres://"));
-        }
-        let mut config = Config::from_str(&engine::with_settings(address)).map_err(|error| {
-            let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            unusable(&format!("is not postgres://user:password@host:port/database: {reason}"))
-        })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(unusable("asks for TLS, which this program does not speak to databases"));
-        }
-        if !matches!(config.get_hosts(), [Host::Tcp(_)]) {
-            return Err(unusable("must name one host to reach over TCP"));
-        }
-        config.ssl_mode(SslMode::Disable).connect_timeout(CONNECT_WAIT);
-        config.application_name("spindle");
+        let config = place::parse(address)?;
         let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         Ok(Self { pool: Arc::new(Pool { config, idle: Mutex::default(), free }) })
     }
 
     /// `host:port` of the address, as an application's manifest grants it.
     pub fn host(&self) -> String {
-        let config = &self.pool.config;
-        let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
-        match config.get_hosts() {
-            [Host::Tcp(name)] if name.contains(':') => format!("[{name}]:{port}"),
-            [Host::Tcp(name)] => format!("{name}:{port}"),
-            _ => String::new(),
-        }
+        place::host(&self.pool.config)
     }
 
-    /// Calls `ring` with `Ok` whenever a commit, in any process, may have changed the jobs; never ends. A lost
-    /// connection is told and made again, with a ring for what may have been missed.
-    pub async fn listen(self, ring: impl Fn(Result<(), Error>)) {
-        loop {
-            if let Err(error) = self.hear(&ring).await {
-                ring(Err(error));
-                tokio::time::sleep(LISTEN_AGAIN).await;
-            }
-        }
+    /// Whether the server is this machine itself.
+    pub fn is_local(&self) -> bool {
+        place::is_local(&self.pool.config)
     }
 
-    async fn hear(&self, ring: &impl Fn(Result<(), Error>)) -> Result<(), Error> {
-        let (client, mut connection) =
-            self.pool.config.connect(NoTls).await.map_err(|error| map_error(&error))?;
-        let listen = format!("LISTEN {}", engine::JOBS_CHANNEL);
-        let mut listening = std::pin::pin!(client.batch_execute(&listen));
-        let mut heard = false;
-        loop {
-            tokio::select! {
-                done = &mut listening, if !heard => {
-                    done.map_err(|error| map_error(&error))?;
-                    heard = true;
-                    ring(Ok(()));
-                }
-                message = std::future::poll_fn(|context| connection.poll_message(context)) => match message {
-                    Some(Ok(AsyncMessage::Notification(_))) => ring(Ok(())),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(map_error(&error)),
-                    None => return Err(Error::Unavailable("the server closed the connection".to_owned())),
-                },
-            }
-        }
+    /// Takes the place of the one program that runs an installation's jobs over this database. Waits some seconds
+    /// for it: the server ends the session of a killed program a little after the program.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another program has it; why the server can't be used.
+    pub async fn watch(&self) -> Result<PostgresWatch, Error> {
+        PostgresWatch::open(self.pool.config.clone()).await
+    }
+}
+
+impl fmt::Display for NativePostgres {
+    /// Which database, without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        place::show(&self.pool.config, f)
     }
 }
 
@@ -133,7 +94,7 @@ impl Pool {
             }
         }
         let (client, connection) = self.config.connect(NoTls).await.map_err(|error| map_error(&error))?;
-        check_version(connection.parameter("server_version").unwrap_or_default())?;
+        place::check_version(connection.parameter("server_version").unwrap_or_default())?;
         // Ends with the client; what goes wrong on the way, the client's calls report.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Session { client, prepared: HashMap::new() })
@@ -182,8 +143,8 @@ pub struct PostgresConnection {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl std::fmt::Debug for PostgresConnection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for PostgresConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresConnection").field("state", &self.state).finish_non_exhaustive()
     }
 }
@@ -349,19 +310,7 @@ impl<'a> FromSql<'a> for Value {
     }
 }
 
-/// The first number of the version a server names itself: `15.18 (Debian 15.18-0)`.
-fn check_version(version: &str) -> Result<(), Error> {
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-    match digits.parse::<u32>() {
-        Ok(major) if major >= engine::MAJOR_VERSION_MIN => Ok(()),
-        _ => Err(Error::Unavailable(format!(
-            "the server is PostgreSQL {version:?}; version {} or a newer one is needed",
-            engine::MAJOR_VERSION_MIN
-        ))),
-    }
-}
-
-fn map_error(error: &tokio_postgres::Error) -> Error {
+pub(super) fn map_error(error: &tokio_postgres::Error) -> Error {
     if let Some(refusal) = error.as_db_error() {
         return engine::error(refusal.code().code(), refusal.message());
     }
@@ -374,45 +323,5 @@ fn map_error(error: &tokio_postgres::Error) -> Error {
         Some(code) => engine::error(code.code(), &reason),
         None if reason.contains("connect") || reason.contains("password") => Error::Unavailable(reason),
         None => Error::Refused(reason),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_that_cannot_work_are_refused_without_being_shown() {
-        for (address, reason) in [
-            ("mysql://u:hidden@localhost/db", "begin with postgres://"),
-            ("host=localhost password=hidden", "begin with postgres://"),
-            ("postgres://u:hidden@localhost:port/db", "is not postgres://"),
-            ("postgres://u:hidden@localhost/db?sslmode=require", "TLS"),
-            ("postgres://u:hidden@%2Ftmp/db", "over TCP"),
-            ("postgres://u:hidden@a.example,b.example/db", "one host"),
-            ("postgres://", "over TCP"),
-        ] {
-            let error = NativePostgres::new(address).expect_err(address).to_string();
-            assert!(error.contains(reason) && !error.contains("hidden"), "{address}: {error}");
-        }
-    }
-
-    #[test]
-    fn hosts_have_their_ports() {
-        for (address, host) in [
-            ("postgresql://u:p%40ss@a.example/db", "a.example:5432"),
-            ("postgres://u@127.0.0.1:7000/db", "127.0.0.1:7000"),
-            ("postgres://u@[::1]:7000/db", "[::1]:7000"),
-        ] {
-            assert_eq!(NativePostgres::new(address).map(|driver| driver.host()), Ok(host.to_owned()));
-        }
-    }
-
-    #[test]
-    fn old_servers_are_refused() {
-        assert_eq!(check_version("15.18 (Debian 15.18-0+deb12u1)"), Ok(()));
-        for old in ["11.22", "9.6.24", ""] {
-            assert!(matches!(check_version(old), Err(Error::Unavailable(_))), "{old}");
-        }
     }
 }

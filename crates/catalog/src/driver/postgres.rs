@@ -14,12 +14,13 @@ const SESSION_SETTINGS: &str =
 #[cfg(any(test, feature = "native"))]
 pub(super) const MAJOR_VERSION_MIN: u32 = 12;
 
-/// The channel on which the database tells that jobs changed.
+/// Takes the place of the one program that runs this database's jobs, and listens for changed ones.
 #[cfg(feature = "native")]
-pub(super) const JOBS_CHANNEL: &str = "spindle_jobs";
+pub(super) const WATCH: &str =
+    "SET lock_timeout = '10s'; SELECT pg_advisory_lock(7237111053); LISTEN spindle_jobs";
 
-/// Held by whoever writes, so that there is one writer at a time as in SQLite. The number means nothing; it is the
-/// same in every release.
+/// Held by whoever writes, so that there is one writer at a time as in SQLite. The numbers of locks mean nothing; they
+/// are the same in every release.
 const WRITER: &str = "SELECT pg_advisory_xact_lock(7237111052)";
 
 /// Statements that start a transaction, to be run in order. A writer waits for the lock before its first look at the
@@ -42,12 +43,17 @@ pub(super) const SCHEMA_EXTRAS: &[&str] = &[
 
 /// `address` with the settings every session needs; an address that sets options of its own keeps those instead.
 pub(super) fn with_settings(address: &str) -> String {
-    let parameters = address.split_once('?').map(|(_, parameters)| parameters);
-    match parameters {
+    match parameters(address) {
         Some(own) if own.split('&').any(|one| one.starts_with("options=")) => address.to_owned(),
         Some(_) => format!("{address}&{SESSION_SETTINGS}"),
         None => format!("{address}?{SESSION_SETTINGS}"),
     }
+}
+
+/// What follows the question mark of an address; one within the password is none.
+pub(super) fn parameters(address: &str) -> Option<&str> {
+    let place = address.split_once('@').map_or(address, |(_, place)| place);
+    place.split_once('?').map(|(_, parameters)| parameters)
 }
 
 /// Where a connection stands.
@@ -98,7 +104,7 @@ pub(super) fn translate(sql: &str) -> Cow<'_, str> {
 
 /// The catalog's error for a SQLSTATE. `message` is the server's own, which names no values of rows.
 pub(super) fn error(code: &str, message: &str) -> Error {
-    let said = || format!("{message} (SQLSTATE {code})");
+    let said = || format!("{message} (SQLSTATE {code}){}", advice(code));
     match (code, code.get(..2).unwrap_or_default()) {
         // Serialization, deadlock, lock not available.
         ("40001" | "40P01" | "55P03", _) => Error::Busy,
@@ -109,6 +115,20 @@ pub(super) fn error(code: &str, message: &str) -> Error {
         // Connections, passwords, databases, resources, shut-down, system.
         (_, "08" | "28" | "3D" | "53" | "57" | "58") => Error::Unavailable(said()),
         _ => Error::Refused(said()),
+    }
+}
+
+/// What the operator can do about it.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "28P01" | "28000" => "; correct the user or the password in the address, or the server's pg_hba.conf",
+        "3D000" => "; create it, or correct its name in the address",
+        "42501" => {
+            "; the user must own the database, or be granted CREATE in its schema and ALL on its tables"
+        }
+        "53300" => "; let the server take more connections (max_connections)",
+        "25006" => "; the address must name the primary server, not a standby",
+        _ => "",
     }
 }
 
@@ -138,6 +158,8 @@ mod tests {
         let bare = with_settings("postgres://u@h/d");
         assert_eq!(bare, format!("postgres://u@h/d?{SESSION_SETTINGS}"));
         assert_eq!(with_settings(&bare), bare);
+        let secret = with_settings("postgres://u:a?b@h/d");
+        assert_eq!(secret, format!("postgres://u:a?b@h/d?{SESSION_SETTINGS}"));
         let more = with_settings("postgres://u@h/d?connect_timeout=3");
         assert_eq!(more, format!("postgres://u@h/d?connect_timeout=3&{SESSION_SETTINGS}"));
     }
