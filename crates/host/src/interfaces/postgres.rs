@@ -10,7 +10,7 @@ use super::bindings::spin::postgres::postgres::{
 use super::outbound::OutboundHosts;
 use super::postgres_values::{Cell, Parameter, connection_failed, data_type, failure};
 use crate::state::State;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,8 +24,12 @@ use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReade
 
 /// Most connections per address; further guests wait for one.
 const CONNECTIONS_MAX: usize = 32;
+/// Connections kept between uses, of all addresses together; the one unused for longest is closed first.
+const IDLE_MAX: usize = 32;
 /// How long they wait, and how long an unreachable server is waited for.
 const WAIT: Duration = Duration::from_secs(10);
+/// A server that vanished without a word is noticed after so long.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Statements that a session keeps prepared.
 const PREPARED_MAX: usize = 512;
 const DEFAULT_PORT: u16 = 5432;
@@ -33,14 +37,40 @@ const DEFAULT_PORT: u16 = 5432;
 const CLEAN: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
                      SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
-/// The connections of all components by address.
+/// The connections of all components.
 #[derive(Default)]
-pub(crate) struct PostgresServers(Mutex<HashMap<String, Arc<Server>>>);
+pub(crate) struct PostgresServers {
+    by_address: Mutex<HashMap<String, Arc<Server>>>,
+    idle: Arc<Idle>,
+}
 
 struct Server {
+    address: String,
     config: Config,
-    idle: Mutex<Vec<Arc<Session>>>,
     free: Arc<Semaphore>,
+    idle: Arc<Idle>,
+}
+
+/// Sessions that nobody uses, with their addresses, the latest last.
+#[derive(Default)]
+struct Idle(Mutex<VecDeque<(String, Arc<Session>)>>);
+
+impl Idle {
+    /// The session of `address` that was used last, unless its connection broke.
+    fn take(&self, address: &str) -> Option<Arc<Session>> {
+        let mut idle = locked(&self.0);
+        idle.retain(|(_, session)| !session.client.is_closed());
+        let at = idle.iter().rposition(|(of, _)| of == address)?;
+        idle.remove(at).map(|(_, session)| session)
+    }
+
+    fn give_back(&self, address: &str, session: Arc<Session>) {
+        let mut idle = locked(&self.0);
+        idle.push_back((address.to_owned(), session));
+        if idle.len() > IDLE_MAX {
+            idle.pop_front();
+        }
+    }
 }
 
 /// One connection to a server.
@@ -52,6 +82,7 @@ struct Session {
 }
 
 /// A session in a guest's hands.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Lease {
     session: Arc<Session>,
     server: Arc<Server>,
@@ -59,6 +90,7 @@ pub struct Lease {
 }
 
 /// A connection that a guest is about to open.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Builder {
     address: String,
 }
@@ -72,11 +104,11 @@ impl PostgresServers {
         let mut config = Config::from_str(address)
             .map_err(|_| Error::ConnectionFailed("the address of the database cannot be read".to_owned()))?;
         permitted(&config, allowed)?;
-        let mut servers = locked(&self.0);
+        let mut servers = locked(&self.by_address);
         let server = servers.entry(address.to_owned()).or_insert_with(|| {
-            config.connect_timeout(WAIT);
+            config.connect_timeout(WAIT).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
             let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-            Arc::new(Server { config, idle: Mutex::default(), free })
+            Arc::new(Server { address: address.to_owned(), config, free, idle: Arc::clone(&self.idle) })
         });
         Ok(Arc::clone(server))
     }
@@ -111,11 +143,8 @@ async fn open(server: Result<Arc<Server>, Error>) -> Result<Lease, Error> {
     let Ok(Ok(permit)) = permit else {
         return Err(Error::ConnectionFailed("all connections to the database are in use".to_owned()));
     };
-    let idle = || locked(&server.idle).pop();
-    while let Some(session) = idle() {
-        if !session.client.is_closed() {
-            return Ok(Lease { session, server, permit: Some(permit) });
-        }
+    if let Some(session) = server.idle.take(&server.address) {
+        return Ok(Lease { session, server, permit: Some(permit) });
     }
     let (client, connection) =
         server.config.connect(NoTls).await.map_err(|error| connection_failed(&error))?;
@@ -201,7 +230,7 @@ impl Drop for Lease {
             let open = session.open.swap(false, Ordering::Relaxed);
             let ended = if open { session.client.batch_execute("ROLLBACK").await } else { Ok(()) };
             if ended.is_ok() && session.client.batch_execute(CLEAN).await.is_ok() {
-                locked(&server.idle).push(session);
+                server.idle.give_back(&server.address, session);
             }
             drop(permit);
         });
@@ -222,8 +251,10 @@ impl postgres::Host for State {}
 
 impl HostConnection for State {
     async fn open(&mut self, address: String) -> wasmtime::Result<Result<Resource<Lease>, Error>> {
-        let opened = open(self.server(&address)).await;
-        opened.map(|lease| self.table.push(lease)).transpose().map_err(Into::into)
+        match open(self.server(&address)).await {
+            Ok(lease) => Ok(Ok(self.table.push(lease)?)),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn query(
