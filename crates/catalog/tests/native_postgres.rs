@@ -205,6 +205,16 @@ fn servers_that_cannot_be_used_say_why_and_show_no_password() {
     });
 }
 
+/// Something else has the port, and waits for the client to speak first.
+#[test]
+fn a_server_that_never_answers_is_not_waited_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("postgres://u@{}/d?connect_timeout=1", silent.local_addr().unwrap());
+    let driver = NativePostgres::new(&address).unwrap();
+    let opened = tokio::runtime::Runtime::new().unwrap().block_on(driver.watch()).map(drop);
+    assert!(matches!(&opened, Err(Error::Unavailable(reason)) if reason.contains("answers")), "{opened:?}");
+}
+
 /// A server that restarts ends every connection; they are replaced unnoticed.
 #[test]
 fn connections_that_broke_are_replaced() {

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Config, Statement};
 
 use super::postgres_watch::PostgresWatch;
 use super::{Connection, Driver, Mode, postgres as engine, postgres_address as place};
@@ -93,8 +93,7 @@ impl Pool {
                 return Ok(session);
             }
         }
-        let (client, connection) = self.config.connect(NoTls).await.map_err(|error| map_error(&error))?;
-        place::check_version(connection.parameter("server_version").unwrap_or_default())?;
+        let (client, connection) = place::connect(&self.config).await?;
         // Ends with the client; what goes wrong on the way, the client's calls report.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Session { client, prepared: HashMap::new() })

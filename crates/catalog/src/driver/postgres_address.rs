@@ -5,11 +5,16 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
 
+use super::native_postgres::map_error;
 use super::postgres as engine;
 use crate::Error;
+
+/// What carries a client's messages.
+pub(super) type PostgresConnection = Connection<Socket, NoTlsStream>;
 
 const DEFAULT_PORT: u16 = 5432;
 /// How long an unreachable server is waited for, and one that vanished without a word.
@@ -47,8 +52,19 @@ pub(super) fn parse(address: &str) -> Result<Config, Error> {
         return Err(unusable(unreadable));
     }
     config.ssl_mode(SslMode::Disable).application_name("spindle");
-    config.connect_timeout(SILENCE_MAX).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
+    config.tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
     Ok(config)
+}
+
+/// A connection to a server of a version that will do. Whoever else listens there may never say a word.
+pub(super) async fn connect(config: &Config) -> Result<(Client, PostgresConnection), Error> {
+    let wait = config.get_connect_timeout().copied().unwrap_or(SILENCE_MAX);
+    let connected = tokio::time::timeout(wait, config.connect(NoTls)).await.map_err(|_| {
+        Error::Unavailable(format!("nothing that speaks PostgreSQL answers at {} for {wait:?}", host(config)))
+    })?;
+    let (client, connection) = connected.map_err(|error| map_error(&error))?;
+    check_version(connection.parameter("server_version").unwrap_or_default())?;
+    Ok((client, connection))
 }
 
 /// `host:port`.
@@ -82,7 +98,7 @@ fn name(config: &Config) -> &str {
 }
 
 /// The first number of the version a server names itself: `15.18 (Debian 15.18-0)`.
-pub(super) fn check_version(version: &str) -> Result<(), Error> {
+fn check_version(version: &str) -> Result<(), Error> {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     match digits.parse::<u32>() {
         Ok(major) if major >= engine::MAJOR_VERSION_MIN => Ok(()),

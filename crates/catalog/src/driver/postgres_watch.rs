@@ -4,8 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config};
 
 use super::native_postgres::map_error;
 use super::{postgres as engine, postgres_address as place};
@@ -24,7 +23,7 @@ pub struct PostgresWatch {
 struct Session {
     // The connection ends with its client.
     _client: Client,
-    connection: Connection<Socket, NoTlsStream>,
+    connection: place::PostgresConnection,
 }
 
 impl std::fmt::Debug for PostgresWatch {
@@ -58,8 +57,7 @@ impl PostgresWatch {
 
 impl Session {
     async fn open(config: &Config) -> Result<Self, Error> {
-        let (client, mut connection) = config.connect(NoTls).await.map_err(|error| map_error(&error))?;
-        place::check_version(connection.parameter("server_version").unwrap_or_default())?;
+        let (client, mut connection) = place::connect(config).await?;
         {
             let mut asked = pin!(client.batch_execute(engine::WATCH));
             loop {

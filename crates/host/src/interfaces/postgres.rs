@@ -106,7 +106,7 @@ impl PostgresServers {
         permitted(&config, allowed)?;
         let mut servers = locked(&self.by_address);
         let server = servers.entry(address.to_owned()).or_insert_with(|| {
-            config.connect_timeout(WAIT).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
+            config.tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
             let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             Arc::new(Server { address: address.to_owned(), config, free, idle: Arc::clone(&self.idle) })
         });
@@ -146,8 +146,11 @@ async fn open(server: Result<Arc<Server>, Error>) -> Result<Lease, Error> {
     if let Some(session) = server.idle.take(&server.address) {
         return Ok(Lease { session, server, permit: Some(permit) });
     }
-    let (client, connection) =
-        server.config.connect(NoTls).await.map_err(|error| connection_failed(&error))?;
+    let wait = server.config.get_connect_timeout().copied().unwrap_or(WAIT);
+    let Ok(connected) = tokio::time::timeout(wait, server.config.connect(NoTls)).await else {
+        return Err(Error::ConnectionFailed(format!("the database does not answer for {wait:?}")));
+    };
+    let (client, connection) = connected.map_err(|error| connection_failed(&error))?;
     // Ends with the client; what goes wrong on the way, the client's calls report.
     tokio::spawn(async move { drop(connection.await) });
     let session = Session { client, prepared: Mutex::default(), open: AtomicBool::new(false) };
