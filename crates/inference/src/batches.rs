@@ -7,8 +7,10 @@ use std::collections::HashSet;
 
 use model::{GraphError, Pieces};
 
+use crate::sharing::Input;
+
 /// Padding a batch may hold before a new one is cheaper: what one more call costs, in word pieces.
-const CALL_COST_PIECES: usize = 48;
+pub(crate) const CALL_COST_PIECES: usize = 48;
 
 /// One call of the encoder.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,28 +89,20 @@ impl<'a> Request<'a> {
         batches
     }
 
-    /// Copies the batch's part of tensor `from` (a field of [`Pieces`]) into `to`, `rows * length`, row after row.
-    pub(crate) fn fill(&self, batch: &Batch, from: &[i32], to: &mut [i32]) {
-        for (row, slot) in batch.rows.iter().zip(to.chunks_exact_mut(batch.length)) {
-            let start = row * self.pieces.length;
-            slot.copy_from_slice(&from[start..start + batch.length]);
-        }
-    }
-
-    /// The vocabulary ids and the mask asked about.
-    pub(crate) fn pieces(&self) -> &Pieces {
-        self.pieces
-    }
-
-    /// Copies each word's vector from the batch's output, `rows * length * width`, to its place in `vectors`.
-    pub(crate) fn gather(&self, batch: &Batch, hidden: &[f32], width: usize, vectors: &mut [f32]) {
+    /// The batch's tensors, and its words as `(row * length + column, word)`.
+    pub(crate) fn take(&self, batch: &Batch) -> (Input, Vec<(usize, usize)>) {
+        let length = batch.length;
+        let mut input = Input { rows: batch.rows.len(), length, ..Input::default() };
+        let mut words = Vec::new();
         for (slot, row) in batch.rows.iter().enumerate() {
+            let start = row * self.pieces.length;
+            input.ids.extend_from_slice(&self.pieces.input_ids[start..start + length]);
+            input.mask.extend_from_slice(&self.pieces.attention_mask[start..start + length]);
             let first = self.words.partition_point(|(other, _, _)| other < row);
-            for (_, column, word) in self.words[first..].iter().take_while(|(other, _, _)| other == row) {
-                let from = (slot * batch.length + column) * width;
-                vectors[word * width..][..width].copy_from_slice(&hidden[from..from + width]);
-            }
+            let own = self.words[first..].iter().take_while(|(other, _, _)| other == row);
+            words.extend(own.map(|(_, column, word)| (slot * length + column, *word)));
         }
+        (input, words)
     }
 }
 
@@ -218,7 +212,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_filled_in_is_gathered_for_the_same_word(
+        fn every_word_is_taken_once_with_its_own_piece(
             lengths in prop::collection::vec(1usize..12, 1..20),
             budget in 1usize..100,
         ) {
@@ -230,16 +224,17 @@ mod tests {
                 .map(|place| place as i32)
                 .collect();
             let request = Request::new(&pieces, 100, 12).expect("sound pieces");
-            let mut vectors = vec![f32::NAN; request.words()];
+            let mut found = vec![None; request.words()];
             for batch in request.batches(budget, 1) {
-                let mut ids = vec![0; batch.rows.len() * batch.length];
-                request.fill(&batch, &pieces.input_ids, &mut ids);
-                let hidden: Vec<f32> = ids.iter().map(|id| *id as f32).collect();
-                request.gather(&batch, &hidden, 1, &mut vectors);
+                let (input, words) = request.take(&batch);
+                prop_assert_eq!(input.ids.len(), input.rows * input.length);
+                for (piece, word) in words {
+                    prop_assert_eq!((input.mask[piece], found[word].replace(input.ids[piece])), (1, None));
+                }
             }
-            let expected: Vec<f32> =
-                pieces.first_pieces.iter().map(|place| pieces.input_ids[*place as usize] as f32).collect();
-            prop_assert_eq!(vectors, expected);
+            let expected: Vec<Option<i32>> =
+                pieces.first_pieces.iter().map(|place| Some(pieces.input_ids[*place as usize])).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -42,6 +42,7 @@ mod library;
 mod package;
 mod requests;
 mod settings;
+mod sharing;
 mod source;
 
 pub use encoder::{OpenError, OpenVinoEncoder};
