@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use inference::{Engine, EngineLimits, FolderSource, OpenVinoEncoder, Precision, Settings};
-use model::{Graph, MANIFEST_FILE, Manifest, Pieces, ServingModel};
+use model::{Encoder, Graph, MANIFEST_FILE, Manifest, Pieces, ServingModel};
 use serde_json::{Value, json};
 
 fn main() -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
         Some(folder) => {
             let encoder = OpenVinoEncoder::open(folder.as_ref(), &settings)?;
             let windows = texts.iter().map(|text| windows(&serving, text)).collect::<Result<Vec<_>, _>>()?;
-            measure(callers, span, &texts, |at| Ok(drop(encoder.encode_together(&windows[at])?)))?
+            measure(callers, span, &texts, |at| Ok(drop(encoder.encode(&windows[at])?)))?
         }
         None => Value::Null,
     };

@@ -11,7 +11,7 @@ use crate::library::{Library, LibraryError};
 use crate::package::{BIN_FILE, EncoderManifest, EncoderPackage, PackageError, XML_FILE};
 use crate::requests::{Lease, RequestPool};
 use crate::settings::Settings;
-use crate::sharing::{Company, Device, Input, Sharing};
+use crate::sharing::{Device, Input, Sharing};
 
 /// Positions of the inputs and of the output in the graph that `ir` writes.
 const INPUT_IDS: usize = 0;
@@ -110,29 +110,16 @@ impl OpenVinoEncoder {
     }
 }
 
-impl OpenVinoEncoder {
-    /// Like [`model::Encoder::encode`], computed together with what others ask at the same time: faster under load,
-    /// and different from call to call in the last bits.
-    ///
-    /// # Errors
-    /// As [`model::Encoder::encode`].
-    pub fn encode_together(&self, pieces: &Pieces) -> Result<Vec<f32>, GraphError> {
-        self.sharing.encode(&self.request(pieces)?, Company::Any)
-    }
-
-    fn request<'a>(&self, pieces: &'a Pieces) -> Result<Request<'a>, GraphError> {
-        Request::new(pieces, self.manifest.vocabulary as usize, self.manifest.max_pieces as usize)
-    }
-}
-
 impl model::Encoder for OpenVinoEncoder {
     fn width(&self) -> usize {
         self.manifest.width as usize
     }
 
-    /// The same pieces give the same bits on the same machine, whoever else calls.
+    /// Computed together with what others ask at the same time; the same window gives the same bits on the same machine,
+    /// whatever is asked beside it.
     fn encode(&self, pieces: &Pieces) -> Result<Vec<f32>, GraphError> {
-        self.sharing.encode(&self.request(pieces)?, Company::None)
+        let (vocabulary, max_pieces) = (self.manifest.vocabulary as usize, self.manifest.max_pieces as usize);
+        self.sharing.encode(&Request::new(pieces, vocabulary, max_pieces)?)
     }
 }
 

@@ -147,7 +147,7 @@ impl Graph for LoadedModel {
     fn compute(&self, inputs: &Inputs) -> Result<Emissions, GraphError> {
         inputs.validate()?;
         let vectors = match (&self.encoder, &inputs.pieces) {
-            (Some(encoder), Some(pieces)) => Some(encoder.encode_together(pieces)?),
+            (Some(encoder), Some(pieces)) => Some(encoder.encode(pieces)?),
             (None, None) => None,
             (encoder, _) => {
                 let reason =

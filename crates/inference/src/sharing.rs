@@ -2,14 +2,15 @@
 //!
 //! Whoever calls works: a caller puts its batches into a queue and, until its own are done, takes the oldest batch there
 //! with everything that fits beside it whenever the device has a free place. So an idle device starts at once, a busy
-//! one gets fuller batches the more callers wait, and nobody ever waits for company. Pure; no OpenVINO here.
+//! one gets fuller batches the more callers wait, and nobody ever waits for company. Only rows of one length meet, so
+//! that company changes nothing in an answer (see [`crate::batches`]). Pure; no OpenVINO here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use model::GraphError;
 
-use crate::batches::{CALL_COST_PIECES, Request};
+use crate::batches::Request;
 
 /// What computes batches, several at a time.
 pub(crate) trait Device: Sync {
@@ -39,16 +40,6 @@ pub(crate) struct Input {
     pub(crate) mask: Vec<i32>,
 }
 
-/// Whether a caller's batches may be computed with those of others.
-///
-/// Sums over a fuller batch are rounded differently in their last bits. What must come out the same every time asks
-/// for batches of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Company {
-    Any,
-    None,
-}
-
 /// The queue before one device.
 pub(crate) struct Sharing<D> {
     device: D,
@@ -74,7 +65,6 @@ struct Parcel {
     input: Input,
     /// Pieces of words in the batch, and the words: `(row * length + column, word)`.
     words: Vec<(usize, usize)>,
-    company: Company,
     reply: Arc<Reply>,
 }
 
@@ -107,12 +97,12 @@ impl<D: Device> Sharing<D> {
     }
 
     /// One vector per word of `request`; blocks until all are there.
-    pub(crate) fn encode(&self, request: &Request<'_>, company: Company) -> Result<Vec<f32>, GraphError> {
+    pub(crate) fn encode(&self, request: &Request<'_>) -> Result<Vec<f32>, GraphError> {
         let batches = request.batches(self.batch_pieces, self.streams);
         let reply = Arc::new(Reply::new(request.words() * self.width, batches.len()));
         let parcels = batches.iter().map(|batch| {
             let (input, words) = request.take(batch);
-            Parcel { input, words, company, reply: Arc::clone(&reply) }
+            Parcel { input, words, reply: Arc::clone(&reply) }
         });
         let parcels: Vec<Parcel> = parcels.collect();
         self.queue().waiting.extend(parcels);
@@ -195,47 +185,32 @@ impl<D: Device> Drop for FreeOnDrop<'_, D> {
 }
 
 impl Queue {
-    /// The oldest parcel with those that may and should be computed beside it.
+    /// The oldest parcel with those of its length that fit beside it.
     fn next(&mut self, batch_pieces: usize) -> Option<Together> {
         let first = self.waiting.pop_front()?;
-        let (mut rows, mut length) = (first.input.rows, first.input.length);
-        let mut real = rows * length;
+        let (mut rows, length) = (first.input.rows, first.input.length);
         let mut parcels = vec![first];
         let mut at = 0;
-        while parcels[0].company == Company::Any && at < self.waiting.len() {
-            let Parcel { input, company, .. } = &self.waiting[at];
-            let (all, longest) = (rows + input.rows, length.max(input.length));
-            let padding = |rows: usize, length: usize, real: usize| rows * length - real;
-            let with = real + input.rows * input.length;
-            // Worth it if the padding costs less than another call.
-            let worth = padding(all, longest, with) <= padding(rows, length, real) + CALL_COST_PIECES;
-            if *company == Company::Any && all * longest <= batch_pieces && worth {
-                (rows, length, real) = (all, longest, with);
+        while let Some(Parcel { input, .. }) = self.waiting.get(at) {
+            if input.length == length && (rows + input.rows) * length <= batch_pieces {
+                rows += input.rows;
                 parcels.extend(self.waiting.remove(at));
             } else {
                 at += 1;
             }
         }
-        Some(Together::new(parcels, length))
+        Some(Together::new(parcels))
     }
 }
 
 impl Together {
-    fn new(mut parcels: Vec<Parcel>, length: usize) -> Self {
-        if let [only] = &mut parcels[..] {
-            let input = std::mem::take(&mut only.input);
-            only.input = Input { rows: input.rows, length: input.length, ..Input::default() };
-            return Self { parcels, input, answered: false };
-        }
-        let rows = parcels.iter().map(|parcel| parcel.input.rows).sum();
-        let mut input = Input { rows, length, ids: vec![0; rows * length], mask: vec![0; rows * length] };
-        let mut slots = input.ids.chunks_exact_mut(length).zip(input.mask.chunks_exact_mut(length));
-        for Parcel { input: part, .. } in &parcels {
-            for (ids, mask) in part.ids.chunks_exact(part.length).zip(part.mask.chunks_exact(part.length)) {
-                let Some((to_ids, to_mask)) = slots.next() else { break };
-                to_ids[..part.length].copy_from_slice(ids);
-                to_mask[..part.length].copy_from_slice(mask);
-            }
+    fn new(mut parcels: Vec<Parcel>) -> Self {
+        let mut input = Input::default();
+        for Parcel { input: part, .. } in &mut parcels {
+            input.rows += part.rows;
+            input.length = part.length;
+            input.ids.append(&mut part.ids);
+            input.mask.append(&mut part.mask);
         }
         Self { parcels, input, answered: false }
     }
@@ -243,16 +218,15 @@ impl Together {
     /// Hands every caller its words' vectors.
     fn deliver(&mut self, hidden: &[f32], width: usize) {
         self.answered = true;
-        let mut row = 0;
+        let mut first = 0;
         for parcel in &self.parcels {
             let mut state = parcel.reply.state();
             for (piece, word) in &parcel.words {
-                let (down, column) = (piece / parcel.input.length, piece % parcel.input.length);
-                let from = ((row + down) * self.input.length + column) * width;
+                let from = (first + piece) * width;
                 state.vectors[word * width..][..width].copy_from_slice(&hidden[from..from + width]);
             }
             state.left -= 1;
-            row += parcel.input.rows;
+            first += parcel.input.rows * parcel.input.length;
         }
     }
 

@@ -51,9 +51,9 @@ fn pieces(rows: &[Vec<i32>]) -> Pieces {
     pieces
 }
 
-fn ask(sharing: &Sharing<Echo>, rows: &[Vec<i32>], company: Company) -> Result<Vec<f32>, GraphError> {
+fn ask(sharing: &Sharing<Echo>, rows: &[Vec<i32>]) -> Result<Vec<f32>, GraphError> {
     let pieces = pieces(rows);
-    sharing.encode(&Request::new(&pieces, 100_000, 64).expect("sound pieces"), company)
+    sharing.encode(&Request::new(&pieces, 100_000, 64).expect("sound pieces"))
 }
 
 fn waiting(sharing: &Sharing<Echo>) -> usize {
@@ -61,18 +61,18 @@ fn waiting(sharing: &Sharing<Echo>) -> usize {
 }
 
 /// Callers that all wait behind a busy device, then the batches it is given.
-fn behind_a_busy_device(callers: &[(Vec<i32>, Company)]) -> Vec<(usize, Vec<i32>)> {
+fn behind_a_busy_device(callers: &[Vec<i32>]) -> Vec<(usize, Vec<i32>)> {
     let sharing = Sharing::new(Echo::default(), 1, 64, 1, 1);
     std::thread::scope(|scope| {
         let busy = sharing.device.gate.lock().expect("no panic");
-        scope.spawn(|| ask(&sharing, &[vec![1]], Company::Any));
+        scope.spawn(|| ask(&sharing, &[vec![1]]));
         while sharing.queue().running == 0 {
             std::thread::yield_now();
         }
-        for (at, (row, company)) in callers.iter().enumerate() {
+        for (at, row) in callers.iter().enumerate() {
             scope.spawn(|| {
                 let expected: Vec<f32> = row.iter().map(|id| *id as f32).collect();
-                assert_eq!(ask(&sharing, std::slice::from_ref(row), *company), Ok(expected));
+                assert_eq!(ask(&sharing, std::slice::from_ref(row)), Ok(expected));
             });
             while waiting(&sharing) <= at {
                 std::thread::yield_now();
@@ -83,49 +83,52 @@ fn behind_a_busy_device(callers: &[(Vec<i32>, Company)]) -> Vec<(usize, Vec<i32>
     sharing.device.given.into_inner().expect("no panic")
 }
 
+/// A row and its padding to 8 pieces.
+fn row(ids: &[i32]) -> Vec<i32> {
+    let mut row = ids.to_vec();
+    row.resize(8, 0);
+    row
+}
+
 #[test]
 fn who_waits_is_computed_together() {
-    let callers = [vec![2, 3], vec![4, 5], vec![6]].map(|row| (row, Company::Any));
-    assert_eq!(behind_a_busy_device(&callers), [(1, vec![1]), (2, vec![2, 3, 4, 5, 6, 0])]);
+    let given = behind_a_busy_device(&[vec![2, 3], vec![4, 5], vec![6]]);
+    assert_eq!(given, [(8, row(&[1])), (8, [row(&[2, 3]), row(&[4, 5]), row(&[6])].concat())]);
 }
 
 #[test]
 fn long_and_short_are_not_mixed_and_no_batch_exceeds_the_budget() {
-    let long = vec![8; 60];
-    let callers = [(long.clone(), Company::Any), (vec![2], Company::Any), (vec![3], Company::Any)];
-    assert_eq!(behind_a_busy_device(&callers), [(1, vec![1]), (60, long), (1, vec![2, 3])]);
-}
-
-#[test]
-fn who_wants_no_company_gets_none() {
-    let callers = [(vec![2], Company::Any), (vec![3], Company::None), (vec![4], Company::Any)];
-    assert_eq!(behind_a_busy_device(&callers), [(1, vec![1]), (1, vec![2, 4]), (1, vec![3])]);
+    let (long, short) = (vec![8; 64], vec![2]);
+    let mut callers = vec![long.clone()];
+    callers.extend(vec![short.clone(); 9]);
+    let given = behind_a_busy_device(&callers);
+    assert_eq!(given, [(8, row(&[1])), (64, long), (8, row(&short).repeat(8)), (8, row(&short))]);
 }
 
 #[test]
 fn a_failure_is_told_and_over() {
     let sharing = Sharing::new(Echo::default(), 1, 2, 1, 2);
     let failed = Err(GraphError::Failed("bad".into()));
-    assert_eq!(ask(&sharing, &[vec![1], vec![BAD], vec![2], vec![3, 4]], Company::Any), failed);
+    assert_eq!(ask(&sharing, &[vec![1], vec![BAD], vec![2], vec![3, 4]]), failed);
     assert_eq!((waiting(&sharing), sharing.queue().running), (0, 0));
-    assert_eq!(ask(&sharing, &[vec![5]], Company::Any), Ok(vec![5.0]));
+    assert_eq!(ask(&sharing, &[vec![5]]), Ok(vec![5.0]));
 }
 
 #[test]
 fn a_panic_leaves_nobody_waiting() {
     let sharing = Sharing::new(Echo::default(), 1, 64, 1, 1);
     std::thread::scope(|scope| {
-        let panicking = scope.spawn(|| ask(&sharing, &[vec![TERRIBLE]], Company::None));
+        let panicking = scope.spawn(|| ask(&sharing, &[vec![TERRIBLE]]));
         assert!(panicking.join().is_err());
     });
     assert_eq!(sharing.queue().running, 0);
-    assert_eq!(ask(&sharing, &[vec![5]], Company::Any), Ok(vec![5.0]));
+    assert_eq!(ask(&sharing, &[vec![5]]), Ok(vec![5.0]));
 }
 
 #[test]
 fn nothing_asked_is_answered_at_once() {
     let sharing = Sharing::new(Echo::default(), 1, 64, 1, 1);
-    assert_eq!(ask(&sharing, &[], Company::Any), Ok(vec![]));
+    assert_eq!(ask(&sharing, &[]), Ok(vec![]));
     assert!(sharing.device.given.into_inner().expect("no panic").is_empty());
 }
 
@@ -140,13 +143,12 @@ proptest! {
         let sharing = Sharing::new(Echo::default(), 1, budget, streams, places);
         let start = Barrier::new(callers.len());
         std::thread::scope(|scope| {
-            for (at, rows) in callers.iter().enumerate() {
+            for rows in &callers {
                 let (sharing, start) = (&sharing, &start);
                 scope.spawn(move || {
-                    let company = if at % 3 == 0 { Company::None } else { Company::Any };
                     start.wait();
                     let expected: Vec<f32> = rows.iter().flatten().map(|id| *id as f32).collect();
-                    assert_eq!(ask(sharing, rows, company), Ok(expected));
+                    assert_eq!(ask(sharing, rows), Ok(expected));
                 });
             }
         });
