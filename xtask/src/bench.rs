@@ -12,6 +12,8 @@ pub(crate) enum Bench {
     Start,
     /// One short document through `:analyze-text`, warm
     Latency,
+    /// Words per second and latency under load, beside native code and OpenVINO alone
+    Extraction,
     /// Characters learned from per second, by recipe
     Training,
 }
@@ -21,6 +23,7 @@ impl Bench {
         match self {
             Self::Start => "start",
             Self::Latency => "latency",
+            Self::Extraction => "extraction",
             Self::Training => "training",
         }
     }
@@ -32,7 +35,8 @@ pub(crate) fn bench(which: Option<Bench>) -> Result<()> {
     say("building the benches");
     let mut build = cargo("cargo");
     build.args(["build", "--release", "--package", "spindle", "--package", "spindle-tests", "--bins"]);
-    // OpenVINO alone, for the figures beside ours.
-    run(build.args(["--package", "inference", "--example", "encode_speed"]))?;
+    // OpenVINO alone and native code alone, for the figures beside ours.
+    build.args(["--package", "inference", "--example", "encode_speed", "--example", "extract_speed"]);
+    run(&mut build)?;
     run(Command::new(root().join("target/release/bench")).current_dir(root()).args(which.map(Bench::name)))
 }

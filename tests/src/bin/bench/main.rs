@@ -1,9 +1,10 @@
-//! Figures of the real program beside OpenVINO alone: start, latency, training.
+//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training]
+//! cargo xtask bench [start|latency|training|extraction]
 //! ```
 
+mod extraction;
 mod process;
 mod project;
 mod raw;
@@ -17,11 +18,15 @@ fn main() -> Result<()> {
     match which.as_deref() {
         None => {
             start::start()?;
-            project::project(true, true)
+            project::project(true, true)?;
+            extraction::extraction()
         }
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
+        Some("extraction") => extraction::extraction(),
         Some("training") => project::project(false, true),
-        Some(other) => bail!("there is no bench {other:?}; there are start, latency and training"),
+        Some(other) => {
+            bail!("there is no bench {other:?}; there are start, latency, training and extraction")
+        }
     }
 }
