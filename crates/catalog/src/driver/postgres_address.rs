@@ -22,6 +22,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The values of `sslmode` that insist on TLS, in the words of PostgreSQL's own clients.
 const TLS_MODES: [&str; 3] = ["require", "verify-ca", "verify-full"];
 
+/// The settings of connections to `address`.
+///
 /// # Errors
 /// [`Error::Unavailable`]; the message holds no part of the address, since a password with unescaped signs would be
 /// taken for something else.
@@ -44,8 +46,9 @@ pub(super) fn parse(address: &str) -> Result<Config, Error> {
         return Err(unusable(no_tls));
     }
     match config.get_hosts() {
-        [Host::Tcp(name)] if !name.contains('@') => {}
-        [Host::Tcp(_)] => return Err(unusable(unreadable)),
+        // Components are granted the host by its name; another address for it would be refused to them alone.
+        [Host::Tcp(name)] if !name.contains('@') && config.get_hostaddrs().is_empty() => {}
+        [Host::Tcp(name)] if name.contains('@') => return Err(unusable(unreadable)),
         _ => return Err(unusable("must name one host to reach over TCP")),
     }
     if config.get_dbname().is_some_and(|name| name.contains('@')) {
@@ -126,6 +129,7 @@ mod tests {
             ("postgres://u:hidden@localhost/db?sslmode=hidden", "is not postgres://"),
             ("postgres://u:hidden@%2Ftmp/db", "over TCP"),
             ("postgres://u:hidden@a.example,b.example/db", "one host"),
+            ("postgres://u:hidden@a.example/db?hostaddr=10.0.0.1", "one host"),
             ("postgres://", "over TCP"),
         ] {
             let error = parse(address).expect_err(address).to_string();
