@@ -14,6 +14,8 @@ pub(crate) enum Bench {
     Latency,
     /// Words per second and latency under load, beside native code and OpenVINO alone
     Extraction,
+    /// Memory over 100,000 requests
+    Soak,
     /// Characters learned from per second, by recipe
     Training,
 }
@@ -24,6 +26,7 @@ impl Bench {
             Self::Start => "start",
             Self::Latency => "latency",
             Self::Extraction => "extraction",
+            Self::Soak => "soak",
             Self::Training => "training",
         }
     }
@@ -36,7 +39,10 @@ pub(crate) fn bench(which: Option<Bench>) -> Result<()> {
     let mut build = cargo("cargo");
     build.args(["build", "--release", "--package", "spindle", "--package", "spindle-tests", "--bins"]);
     // OpenVINO alone and native code alone, for the figures beside ours.
-    build.args(["--package", "inference", "--example", "encode_speed", "--example", "extract_speed"]);
+    build.args(["--package", "inference"]);
+    for example in ["encode_speed", "extract_speed", "many_heads"] {
+        build.args(["--example", example]);
+    }
     run(&mut build)?;
     run(Command::new(root().join("target/release/bench")).current_dir(root()).args(which.map(Bench::name)))
 }

@@ -20,8 +20,10 @@ const LOADS: [(usize, &[usize]); 2] = [(40, &[1, 8, 32]), (2000, &[1, 8])];
 const DOCUMENTS: usize = 16;
 /// How long each figure is measured.
 const SPAN: Duration = Duration::from_secs(4);
-/// Names another build of the example.
-const VARIABLE: &str = "SPINDLE_EXTRACT_SPEED";
+/// Models over one encoder.
+const HEADS: usize = 1000;
+/// Names another folder of built examples.
+const VARIABLE: &str = "SPINDLE_EXAMPLES";
 
 /// What one way of computing reached.
 #[derive(Deserialize)]
@@ -89,7 +91,27 @@ pub(crate) fn extraction() -> Result<()> {
     speed.print();
     latency.print();
     println!("\nresident after all of it: {:.0} MiB", process::resident_mib(server.pid())?);
+    heads(&server)
+}
+
+/// Many models over one encoder, in a process of its own.
+fn heads(server: &Server) -> Result<()> {
+    println!("\n{HEADS} models over one encoder, native code, one window per call");
+    let cache = server.data().join("cache");
+    let mut program = example("many_heads");
+    program.arg(&cache).arg(model_id(&cache, "contextual")?).arg(HEADS.to_string());
+    let status = program.status().with_context(|| format!("{program:?} can't be run"))?;
+    ensure!(status.success(), "{program:?} ended with {status}");
     Ok(())
+}
+
+/// An example of the inference crate, built by `cargo xtask bench`.
+fn example(name: &str) -> Command {
+    let folder =
+        std::env::var_os(VARIABLE).map_or_else(|| root().join("target/release/examples"), PathBuf::from);
+    let mut program = Command::new(folder.join(name));
+    program.current_dir(root());
+    program
 }
 
 fn speed_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> Vec<String> {
@@ -132,17 +154,15 @@ fn beside(server: &Server, recipe: &str, texts: &[String], callers: usize) -> Re
     let cache = server.data().join("cache");
     let documents = tempfile::NamedTempFile::new()?;
     fs::write(documents.path(), serde_json::to_vec(texts)?)?;
-    let program = std::env::var_os(VARIABLE)
-        .map_or_else(|| root().join("target/release/examples/extract_speed"), PathBuf::from);
-    let output = Command::new(&program)
-        .current_dir(root())
+    let mut program = example("extract_speed");
+    let output = program
         .arg(&cache)
         .arg(model_id(&cache, recipe)?)
         .arg(documents.path())
         .args([callers.to_string(), SPAN.as_secs_f64().to_string()])
         .output()
-        .with_context(|| format!("{} can't be run; `cargo xtask bench` builds it", program.display()))?;
-    ensure!(output.status.success(), "{}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+        .with_context(|| "extract_speed can't be run; `cargo xtask bench` builds it")?;
+    ensure!(output.status.success(), "extract_speed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 

@@ -1,13 +1,14 @@
-//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction.
+//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training|extraction]
+//! cargo xtask bench [start|latency|training|extraction|soak]
 //! ```
 
 mod extraction;
 mod process;
 mod project;
 mod raw;
+mod soak;
 mod start;
 mod table;
 
@@ -24,9 +25,10 @@ fn main() -> Result<()> {
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
         Some("extraction") => extraction::extraction(),
+        Some("soak") => soak::soak(),
         Some("training") => project::project(false, true),
         Some(other) => {
-            bail!("there is no bench {other:?}; there are start, latency, training and extraction")
+            bail!("there is no bench {other:?}; there are start, latency, training, extraction and soak")
         }
     }
 }
