@@ -16,6 +16,8 @@ mod interface;
 mod labels;
 #[path = "themes/life.rs"]
 mod life;
+#[path = "themes/postgres.rs"]
+mod postgres;
 #[path = "themes/restart.rs"]
 mod restart;
 #[path = "themes/scenarios.rs"]

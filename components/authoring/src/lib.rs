@@ -2,17 +2,11 @@
 
 use authoring::{Answer, Authoring};
 use bytes::Bytes;
-use catalog::driver::SpinSqlite;
-use catalog::{Catalog, JobKind};
+use catalog::JobKind;
 use http_body_util::Full;
 use language_api::{AuthoringRoute as Route, Call};
 use spin_sdk::http::{Request, Response};
 use spin_sdk::http_service;
-
-thread_local! {
-    /// One pool of connections for the instance's life.
-    static CATALOG: Catalog<SpinSqlite> = Catalog::new(SpinSqlite::default());
-}
 
 #[http_service]
 async fn handle(request: Request) -> Response<Full<Bytes>> {
@@ -21,7 +15,7 @@ async fn handle(request: Request) -> Response<Full<Bytes>> {
 
 async fn decide(call: Call) -> Answer {
     let route = Route::parse(&call.method, &call.path)?;
-    let catalog = CATALOG.with(Clone::clone);
+    let catalog = guest::catalog().await?;
     let limits = guest::limits().await?;
     let view = Authoring::open(&catalog, &call, &route, limits, guest::now(), guest::new_id()).await?;
     match route {

@@ -5,8 +5,6 @@ mod nn;
 #[allow(unsafe_code, reason = "the foreign names of two functions")]
 mod threads;
 
-use catalog::Catalog;
-use catalog::driver::SpinSqlite;
 use extraction::{Extraction, Models};
 use language_api::{ApiError, Call, ErrorKind, Reply, RuntimeRoute};
 use nn::NamedGraphs;
@@ -16,17 +14,9 @@ use std::rc::Rc;
 
 const INTERNAL_SECRET: &str = "internal_secret";
 
-/// What lives as long as the instance, which serves many calls, some of them at the same time.
-struct House {
-    catalog: Catalog<SpinSqlite>,
-    models: Models,
-}
-
 thread_local! {
-    static HOUSE: Rc<House> = Rc::new(House {
-        catalog: Catalog::new(SpinSqlite::default()),
-        models: Models::default(),
-    });
+    /// They live as long as the instance, which serves many calls, some of them at the same time.
+    static MODELS: Rc<Models> = Rc::default();
 }
 
 #[http_service]
@@ -35,10 +25,9 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 async fn decide(call: Call) -> Result<Reply, ApiError> {
-    let house = HOUSE.with(Rc::clone);
-    let House { catalog, models } = &*house;
-    let limits = guest::limits().await?;
-    let extraction = Extraction { catalog, models, graphs: &NamedGraphs, limits: &limits, now: guest::now };
+    let models = &*MODELS.with(Rc::clone);
+    let (catalog, limits) = (&guest::catalog().await?, &guest::limits().await?);
+    let extraction = Extraction { catalog, models, graphs: &NamedGraphs, limits, now: guest::now };
     match RuntimeRoute::parse(&call.method, &call.path)? {
         RuntimeRoute::SubmitJob => extraction.submit(&call, guest::new_id()).await,
         RuntimeRoute::GetJob { job } => extraction.get_job(&call, job).await,

@@ -2,6 +2,10 @@
 //!
 //! It decides nothing and knows no route.
 
+mod database;
+
+pub use database::catalog;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use language_api::{ApiError, Call, ErrorKind, INTERNAL_SECRET_HEADER, Limits, Query, Reply};

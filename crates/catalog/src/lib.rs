@@ -1,13 +1,14 @@
 //! The only SQL: projects, labels, jobs, models and deployments, behind one [`Catalog`].
 //!
-//! One schema and one set of statements for every engine; a [`Driver`] carries them to SQLite, either through the
-//! interface a component imports (feature `guest`) or directly (feature `native`). One file per resource. This crate
+//! One schema and one set of statements for every engine; a [`Driver`] carries them to SQLite or PostgreSQL, either through
+//! the interface a component imports (feature `guest`) or directly (feature `native`). One file per resource. This crate
 //! knows nothing of S3 or of models, and of the wire only which answer each error is (`answer`): JSON columns are texts
 //! that callers write and read.
 //!
 //! **Statements** are written for SQLite and PostgreSQL at once: numbered placeholders `?1` (a PostgreSQL driver
 //! writes `$1`), `ON CONFLICT`, `RETURNING`, partial indexes, and the column types `TEXT`, `BIGINT`,
-//! `DOUBLE PRECISION` and `BLOB`. Times are microseconds UTC; the clock is the caller's.
+//! `DOUBLE PRECISION` and `BLOB`. PostgreSQL gives a placeholder the type of what stands beside it, which must be a
+//! column (`attempt + 1 = ?3`, not `attempt = ?3 - 1`). Times are microseconds UTC; the clock is the caller's.
 //!
 //! **Durability**: when a method that writes returns `Ok`, the write is on disk. Each method is one transaction unless
 //! its documentation says otherwise; a future that is dropped half-way leaves nothing behind.

@@ -31,6 +31,9 @@ impl<D: Driver> Catalog<D> {
             }
             tx.execute("INSERT INTO schema_version (version) VALUES (?1)", &[version.into()]).await?;
         }
+        for statement in self.driver.schema_extras() {
+            tx.execute(statement, &[]).await?;
+        }
         tx.commit().await
     }
 

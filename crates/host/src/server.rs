@@ -6,6 +6,7 @@ use crate::engine::{self, EngineError};
 use crate::interfaces::bindings;
 use crate::interfaces::nn::{ModelRegistry, Models};
 use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
+use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::{Databases, SqliteDatabase};
 use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_template};
 use crate::router::{Match, RouteError, Router};
@@ -126,8 +127,14 @@ impl Host {
         let engine = engine::engine()?;
         let clock = EpochClock::start(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
         let ending = Arc::new(AtomicBool::new(false));
-        let loader =
-            Loader { settings, engine, clock: Arc::new(clock), variables, ending: Arc::clone(&ending) };
+        let loader = Loader {
+            settings,
+            engine,
+            clock: Arc::new(clock),
+            variables,
+            postgres: Arc::default(),
+            ending: Arc::clone(&ending),
+        };
         let components = manifest
             .components
             .iter()
@@ -230,17 +237,21 @@ struct Loader<'a> {
     engine: Engine,
     clock: Arc<EpochClock>,
     variables: BTreeMap<String, String>,
+    postgres: Arc<PostgresServers>,
     ending: Arc<AtomicBool>,
 }
 
 impl Loader<'_> {
     fn load(&self, id: &str, component: &Component) -> Result<Served, HostError> {
         let own = component.settings();
-        let outbound = OutboundHosts::parse(&component.allowed_outbound_hosts)
+        let hosts = component.allowed_outbound_hosts.iter();
+        let hosts: Vec<_> = hosts.map(|entry| fill_template(entry, &self.variables)).collect();
+        let outbound = OutboundHosts::parse(&hosts)
             .map_err(|source| HostError::Outbound { component: id.to_owned(), source })?;
         let grants = Grants {
             outbound,
             databases: self.databases(id, component)?,
+            postgres: Arc::clone(&self.postgres),
             variables: component
                 .variables
                 .iter()

@@ -5,6 +5,7 @@ mod bundles;
 mod check;
 mod client;
 mod commands;
+mod database;
 mod demo;
 mod labels;
 mod places;
