@@ -24,16 +24,17 @@ async fn handle(request: Request) -> impl IntoResponse {
         path => path,
     };
     let file = FILES.iter().find(|(name, _, _)| *name == path);
-    if path == DESCRIPTION && request.method() == Method::GET {
-        let document = language_api::openapi::document().to_string();
-        return answer(StatusCode::OK, "application/json; charset=utf-8", document);
-    }
+    let known = file.is_some() || path == DESCRIPTION;
     match (request.method(), file) {
         (&Method::GET | &Method::HEAD, Some((_, content_type, content))) => {
             answer(StatusCode::OK, content_type, *content)
         }
-        (_, Some(_)) => answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is answered here"),
-        (_, None) => answer(StatusCode::NOT_FOUND, "text/plain", "nothing here; the studio is at /"),
+        (&Method::GET | &Method::HEAD, None) if known => {
+            let document = language_api::openapi::document().to_string();
+            answer(StatusCode::OK, "application/json; charset=utf-8", document)
+        }
+        _ if known => answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is answered here"),
+        _ => answer(StatusCode::NOT_FOUND, "text/plain", "nothing here; the studio is at /"),
     }
 }
 
