@@ -1,13 +1,16 @@
-//! Figures of the real program beside OpenVINO alone: start, latency, training; and the import of a large project.
+//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak; and the import of a
+//! large project.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training|import [DOCUMENTS]]
+//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]]
 //! ```
 
+mod extraction;
 mod import;
 mod process;
 mod project;
 mod raw;
+mod soak;
 mod start;
 mod table;
 
@@ -19,10 +22,13 @@ fn main() -> Result<()> {
         None => {
             start::start()?;
             project::project(true, true)?;
+            extraction::extraction()?;
             import::import(import::DOCUMENTS)
         }
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
+        Some("extraction") => extraction::extraction(),
+        Some("soak") => soak::soak(),
         Some("training") => project::project(false, true),
         Some("import") => import::import(match std::env::args().nth(2) {
             None => import::DOCUMENTS,
@@ -30,6 +36,8 @@ fn main() -> Result<()> {
                 number.parse().with_context(|| format!("{number:?} is no number of documents"))?
             }
         }),
-        Some(other) => bail!("there is no bench {other:?}; there are start, latency, training and import"),
+        Some(other) => bail!(
+            "there is no bench {other:?}; there are start, latency, training, extraction, soak and import"
+        ),
     }
 }
