@@ -8,8 +8,10 @@ Prints the tool's report.
 """
 
 import json
+import os
 import pathlib
 import sys
+import tempfile
 import zlib
 
 import schemathesis
@@ -87,7 +89,10 @@ def main(access_file, names_file):
         "--workers=1",
         "--request-timeout=60",
     ]
-    sys.exit(command(arguments, standalone_mode=False))
+    # The tool leaves its notes where it runs.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        sys.exit(command(arguments, standalone_mode=False))
 
 
 if __name__ == "__main__":
