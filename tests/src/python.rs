@@ -32,6 +32,13 @@ pub const AUTHORING: Environment = Environment {
     requirements: "tests/python/requirements-authoring.txt",
 };
 
+/// A tool that makes up calls from a description of an API.
+pub const CONFORMANCE: Environment = Environment {
+    variable: "SPINDLE_TEST_CONFORMANCE_PYTHON",
+    folder: "build/python-conformance",
+    requirements: "tests/python/requirements-conformance.txt",
+};
+
 impl Environment {
     /// The interpreter; its environment is made when it is not there or its requirements changed.
     ///

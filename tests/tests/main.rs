@@ -6,10 +6,14 @@
 mod command_line;
 #[path = "themes/components.rs"]
 mod components;
+#[path = "themes/conformance.rs"]
+mod conformance;
 #[path = "themes/errors.rs"]
 mod errors;
 #[path = "themes/exchange.rs"]
 mod exchange;
+#[path = "themes/identity.rs"]
+mod identity;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/labels.rs"]

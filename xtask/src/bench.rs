@@ -18,6 +18,8 @@ pub(crate) enum Bench {
     Soak,
     /// Characters learned from per second, by recipe
     Training,
+    /// Time and memory of the import of a large project
+    Import,
 }
 
 impl Bench {
@@ -28,12 +30,13 @@ impl Bench {
             Self::Extraction => "extraction",
             Self::Soak => "soak",
             Self::Training => "training",
+            Self::Import => "import",
         }
     }
 }
 
-/// Sets up what is missing and prints the figures of one bench, or of all.
-pub(crate) fn bench(which: Option<Bench>) -> Result<()> {
+/// Sets up what is missing and prints the figures of one bench, or of all. `documents` is the size of the import.
+pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>) -> Result<()> {
     setup::everything()?;
     say("building the benches");
     let mut build = cargo("cargo");
@@ -44,5 +47,10 @@ pub(crate) fn bench(which: Option<Bench>) -> Result<()> {
         build.args(["--example", example]);
     }
     run(&mut build)?;
-    run(Command::new(root().join("target/release/bench")).current_dir(root()).args(which.map(Bench::name)))
+    let mut bench = Command::new(root().join("target/release/bench"));
+    bench.current_dir(root()).args(which.map(Bench::name));
+    if let (Some(Bench::Import), Some(documents)) = (which, documents) {
+        bench.arg(documents.to_string());
+    }
+    run(&mut bench)
 }

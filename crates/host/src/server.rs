@@ -12,7 +12,7 @@ use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_templa
 use crate::router::{Match, RouteError, Router};
 use crate::state::{Grants, State};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -189,13 +189,26 @@ impl Host {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    /// What whoever watches this process asks.
+    fn health(&self, method: &Method, path: &str) -> Response<WasiBody> {
+        match (method, path) {
+            (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok"),
+            (&Method::GET | &Method::HEAD, _) if self.ready.load(Ordering::Acquire) => {
+                text(StatusCode::OK, "ready")
+            }
+            (&Method::GET | &Method::HEAD, _) => text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            _ => {
+                let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
+                refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+                refused
+            }
+        }
+    }
+
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
         let path = request.uri().path().to_owned();
-        match path.as_str() {
-            "/healthz" => return text(StatusCode::OK, "ok"),
-            "/readyz" if self.ready.load(Ordering::Acquire) => return text(StatusCode::OK, "ready"),
-            "/readyz" => return text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
-            _ => {}
+        if matches!(path.as_str(), "/healthz" | "/readyz") {
+            return self.health(request.method(), &path);
         }
         let Some(found) = self.router.find(&path) else {
             return error(StatusCode::NOT_FOUND, "NotFound", "no component answers this path");

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod languages;
 pub mod limits;
 pub mod models;
+pub mod openapi;
 pub mod paging;
 pub mod project_file;
 pub mod projects;

@@ -1,11 +1,12 @@
 //! Import: every label proved against the document's text, then schema and labels replaced at once.
 
-use crate::documents::{self, Unreadable};
+use crate::documents::{self, Text, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
 use authoring::reread_file;
 use blobs::Depth;
 use catalog::{Category, DocumentState, LabelSet, NewDocument, Outcome};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use language_api::limits::PROBLEMS_MAX;
 use language_api::project_file::{Assets, DocumentEntry};
@@ -14,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Documents staged in one transaction.
 const CHUNK: usize = 1_000;
+/// Documents read ahead while others are proved: enough to keep a service busy that answers after milliseconds.
+const READS_AT_ONCE: usize = 16;
 /// Warnings kept of one job; their number is told in full.
 const WARNINGS_MAX: usize = 100;
 
@@ -63,8 +66,16 @@ impl Import<'_> {
         for (chunk, entries) in entries.chunks(CHUNK).enumerate() {
             self.run.stop.check()?;
             let mut rows = Vec::with_capacity(entries.len());
-            for (offset, entry) in entries.iter().enumerate() {
-                rows.extend(self.document(entry, chunk * CHUNK + offset).await?);
+            let (services, container) = (&self.run.services, self.container);
+            let characters_max = services.limits.document_characters_max;
+            let reads = entries.iter().enumerate().map(|(offset, entry)| async move {
+                let read = documents::read(&services.blobs, container, &entry.location, characters_max);
+                (offset, entry, read.await)
+            });
+            // In the file's order, so that problems and warnings come in it.
+            let mut texts = std::pin::pin!(stream::iter(reads).buffered(READS_AT_ONCE));
+            while let Some((offset, entry, read)) = texts.next().await {
+                rows.extend(self.document(entry, chunk * CHUNK + offset, read?)?);
                 if self.problems.len() >= PROBLEMS_MAX {
                     self.problems.truncate(PROBLEMS_MAX);
                     return Ok(());
@@ -75,16 +86,14 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn document(
+    fn document(
         &mut self,
         entry: &DocumentEntry,
         index: usize,
+        read: Result<Text, Unreadable>,
     ) -> Result<Option<NewDocument>, Failure> {
-        let services = &self.run.services;
-        let limits = &services.limits;
+        let limits = &self.run.services.limits;
         let location = &entry.location;
-        let read = documents::read(&services.blobs, self.container, location, limits.document_characters_max)
-            .await?;
         let mut row = NewDocument {
             location: location.clone(),
             language: entry.language.clone(),

@@ -1,10 +1,12 @@
-//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak.
+//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak; and the import of a
+//! large project.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training|extraction|soak]
+//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]]
 //! ```
 
 mod extraction;
+mod import;
 mod process;
 mod project;
 mod raw;
@@ -12,7 +14,7 @@ mod soak;
 mod start;
 mod table;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
     let which = std::env::args().nth(1);
@@ -20,15 +22,22 @@ fn main() -> Result<()> {
         None => {
             start::start()?;
             project::project(true, true)?;
-            extraction::extraction()
+            extraction::extraction()?;
+            import::import(import::DOCUMENTS)
         }
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
         Some("extraction") => extraction::extraction(),
         Some("soak") => soak::soak(),
         Some("training") => project::project(false, true),
-        Some(other) => {
-            bail!("there is no bench {other:?}; there are start, latency, training, extraction and soak")
-        }
+        Some("import") => import::import(match std::env::args().nth(2) {
+            None => import::DOCUMENTS,
+            Some(number) => {
+                number.parse().with_context(|| format!("{number:?} is no number of documents"))?
+            }
+        }),
+        Some(other) => bail!(
+            "there is no bench {other:?}; there are start, latency, training, extraction, soak and import"
+        ),
     }
 }
