@@ -34,6 +34,9 @@ async fn decide(call: Call) -> Answer {
         Route::DeleteProject { project } => view.delete_project(&project).await,
         Route::Import { project } => view.import(&project, call.body).await,
         Route::GetImportJob { project, job } => view.get_job(&project, "", job, &[JobKind::Import]).await,
+        Route::AuthorizeCopy { project } => view.authorize_copy(&project, &call.body).await,
+        Route::Copy { project } => view.copy(&project, &call.body).await,
+        Route::GetCopyJob { project, job } => view.get_copy_job(&project, job).await,
         Route::Train { project } => view.train(&project, &call.body).await,
         Route::ListTrainingJobs { project } => view.list_training_jobs(&project).await,
         Route::GetTrainingJob { project, job } => view.get_training_job(&project, job).await,
@@ -50,6 +53,11 @@ async fn decide(call: Call) -> Answer {
         Route::ListPrebuiltEntities => view.list_prebuilt_entities(),
         Route::ListDeploymentResources => view.list_deployment_resources(),
         Route::ListResources { project } => view.list_resources(&project).await,
+        Route::AssignResources { project } => view.assign_resources(&project, &call.body).await,
+        Route::UnassignResources { project } => view.unassign_resources(&project, &call.body).await,
+        Route::DeleteFromResources { project, deployment } => {
+            view.delete_from_resources(&project, &deployment, &call.body).await
+        }
         Route::Evaluate { project, model } => view.evaluate(&project, &model, &call.body).await,
         Route::GetEvaluationJob { project, model, job } => {
             view.get_evaluation_job(&project, &model, job).await

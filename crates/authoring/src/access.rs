@@ -18,6 +18,7 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::Export { .. }
         | Route::GetExportJob { .. }
         | Route::GetExportResult { .. }
+        | Route::GetCopyJob { .. }
         | Route::ListTrainingJobs { .. }
         | Route::GetTrainingJob { .. }
         | Route::ListModels { .. }
@@ -33,12 +34,17 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::GetDeploymentJob { .. } => Role::Reader,
         Route::PatchProject { .. }
         | Route::Import { .. }
+        | Route::AuthorizeCopy { .. }
+        | Route::Copy { .. }
         | Route::Train { .. }
         | Route::CancelTrainingJob { .. }
         | Route::Evaluate { .. }
         | Route::LoadSnapshot { .. } => Role::Writer,
         Route::DeleteProject { .. }
         | Route::DeleteModel { .. }
+        | Route::AssignResources { .. }
+        | Route::UnassignResources { .. }
+        | Route::DeleteFromResources { .. }
         | Route::SwapDeployments { .. }
         | Route::PutDeployment { .. }
         | Route::DeleteDeployment { .. } => Role::Owner,

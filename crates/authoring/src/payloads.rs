@@ -60,6 +60,14 @@ pub struct ExportPayload {
     pub model_label: Option<String>,
 }
 
+/// Payload of a copy; the job's target is the project that is copied.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyPayload {
+    /// The container with the copy's documents.
+    pub container: String,
+}
+
 /// Payload of a deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

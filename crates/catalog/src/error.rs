@@ -135,6 +135,8 @@ pub enum Resource {
     Encoder,
     /// An access key.
     AccessKey,
+    /// A permission to copy.
+    CopyGrant,
 }
 
 impl fmt::Display for Resource {
@@ -150,6 +152,7 @@ impl fmt::Display for Resource {
             Self::Deployment => "deployment",
             Self::Encoder => "encoder",
             Self::AccessKey => "access key",
+            Self::CopyGrant => "permission to copy",
         })
     }
 }

@@ -29,6 +29,8 @@ pub enum JobKind {
     Import,
     /// Writes a project's labels into a file.
     Export,
+    /// Replaces a project's labels by those of another, its target.
+    Copy,
     /// Makes a model.
     Train,
     /// Scores a model again.
@@ -49,9 +51,10 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Import,
         Self::Export,
+        Self::Copy,
         Self::Train,
         Self::Evaluate,
         Self::Deploy,
@@ -72,6 +75,7 @@ impl JobKind {
         match self {
             Self::Import => "import",
             Self::Export => "export",
+            Self::Copy => "copy",
             Self::Train => "train",
             Self::Evaluate => "evaluate",
             Self::Deploy => "deploy",
@@ -173,7 +177,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// The project it belongs to.
     pub project: String,
-    /// The model label or deployment it is about; empty when the kind has none.
+    /// The model label, deployment or other project it is about; empty when the kind has none.
     pub target: String,
     /// What the worker needs to know; any size, and forgotten when the job ends.
     pub payload: Vec<u8>,

@@ -17,6 +17,7 @@ mod answer;
 mod call_rates;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod copy_grants;
 mod deployments;
 pub mod driver;
 mod encoders;
@@ -35,6 +36,7 @@ mod value;
 
 pub use access_keys::{AccessKey, Role};
 pub use call_rates::CallClass;
+pub use copy_grants::CopyGrant;
 pub use deployments::{Deployment, ServedModel};
 pub use driver::{Connection, Driver};
 pub use encoders::Encoder;

@@ -111,10 +111,7 @@ impl<D: Driver> Catalog<D> {
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        match find(&mut tx, &change.name).await? {
-            Some(project) => check_container(&project, change)?,
-            None => drop(put(&mut tx, change, now).await?),
-        }
+        prepare(&mut tx, change, now).await?;
         jobs::enqueue(&mut tx, job, now).await?;
         tx.commit().await
     }
@@ -218,6 +215,20 @@ pub(crate) async fn put<C: Connection>(
     )
     .await?;
     Ok((project, written))
+}
+
+/// Makes the project of a job that will fill it, when there is none; else proves that the job may. Whether it was there.
+pub(crate) async fn prepare<C: Connection>(
+    tx: &mut Transaction<C>,
+    change: &ProjectChange,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let existing = find(tx, &change.name).await?;
+    match &existing {
+        Some(project) => check_container(project, change)?,
+        None => drop(put(tx, change, now).await?),
+    }
+    Ok(existing.is_some())
 }
 
 fn check_container(project: &Project, change: &ProjectChange) -> Result<(), Error> {

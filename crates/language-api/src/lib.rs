@@ -3,6 +3,7 @@
 //! The only crate that knows wire names. Pure: no I/O, no clock, no randomness, no decisions about projects
 //! or jobs. Bodies come in as bytes and go out as types that serialize to the contract's JSON.
 
+pub mod copies;
 pub mod deployments;
 pub mod error;
 pub mod evaluation;

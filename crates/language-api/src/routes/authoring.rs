@@ -36,6 +36,12 @@ pub enum AuthoringRoute {
     GetExportJob { project: ProjectName, job: JobId },
     /// `GET /{project}/export/jobs/{job}/result`
     GetExportResult { project: ProjectName, job: JobId },
+    /// `POST /{project}/:authorize-copy`, of the previews; the project is the copy.
+    AuthorizeCopy { project: ProjectName },
+    /// `POST /{project}/:copy`, of the previews.
+    Copy { project: ProjectName },
+    /// `GET /{project}/copy/jobs/{job}`, of the previews.
+    GetCopyJob { project: ProjectName, job: JobId },
     /// `POST /{project}/:train`
     Train { project: ProjectName },
     /// `GET /{project}/train/jobs`
@@ -64,6 +70,10 @@ pub enum AuthoringRoute {
     GetEvaluationJob { project: ProjectName, model: ModelLabel, job: JobId },
     /// `GET /{project}/resources`, of the previews.
     ListResources { project: ProjectName },
+    /// `POST /{project}/resources/:assign`, of the previews.
+    AssignResources { project: ProjectName },
+    /// `POST /{project}/resources/:unassign`, of the previews.
+    UnassignResources { project: ProjectName },
     /// `GET /{project}/deployments`
     ListDeployments { project: ProjectName },
     /// `POST /{project}/deployments/:swap`
@@ -76,6 +86,8 @@ pub enum AuthoringRoute {
     PutDeployment { project: ProjectName, deployment: DeploymentName },
     /// `DELETE /{project}/deployments/{deployment}`
     DeleteDeployment { project: ProjectName, deployment: DeploymentName },
+    /// `POST /{project}/deployments/{deployment}/:delete-from-resources`, of the previews.
+    DeleteFromResources { project: ProjectName, deployment: DeploymentName },
     /// `GET /{project}/deployments/{deployment}/jobs/{job}`
     GetDeploymentJob { project: ProjectName, deployment: DeploymentName, job: JobId },
 }
@@ -160,6 +172,9 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Post   "/{}/:export" => Export { project: project };
     Get    "/{}/export/jobs/{}" => GetExportJob { project: project, job: job };
     Get    "/{}/export/jobs/{}/result" => GetExportResult { project: project, job: job };
+    Post   "/{}/:authorize-copy" => AuthorizeCopy { project: new_project };
+    Post   "/{}/:copy" => Copy { project: project };
+    Get    "/{}/copy/jobs/{}" => GetCopyJob { project: project, job: job };
     Post   "/{}/:train" => Train { project: project };
     Get    "/{}/train/jobs" => ListTrainingJobs { project: project };
     Get    "/{}/train/jobs/{}" => GetTrainingJob { project: project, job: job };
@@ -174,12 +189,15 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Post   "/{}/models/{}/:evaluate" => Evaluate { project: project, model: model };
     Get    "/{}/models/{}/evaluate/jobs/{}" => GetEvaluationJob { project: project, model: model, job: job };
     Get    "/{}/resources" => ListResources { project: project };
+    Post   "/{}/resources/:assign" => AssignResources { project: project };
+    Post   "/{}/resources/:unassign" => UnassignResources { project: project };
     Get    "/{}/deployments" => ListDeployments { project: project };
     Post   "/{}/deployments/:swap" => SwapDeployments { project: project };
     Get    "/{}/deployments/swap/jobs/{}" => GetSwapJob { project: project, job: job };
     Get    "/{}/deployments/{}" => GetDeployment { project: project, deployment: deployment };
     Put    "/{}/deployments/{}" => PutDeployment { project: project, deployment: new_deployment };
     Delete "/{}/deployments/{}" => DeleteDeployment { project: project, deployment: deployment };
+    Post   "/{}/deployments/{}/:delete-from-resources" => DeleteFromResources { project: project, deployment: deployment };
     Get    "/{}/deployments/{}/jobs/{}" => GetDeploymentJob { project: project, deployment: deployment, job: job };
 };
 
@@ -217,7 +235,7 @@ mod tests {
             assert!(!seen.contains(&name), "{route:?} is reached twice");
             seen.push(name);
         }
-        assert_eq!(seen.len(), 35);
+        assert_eq!(seen.len(), 41);
     }
 
     #[test]

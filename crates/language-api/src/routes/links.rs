@@ -24,6 +24,8 @@ pub enum JobLocation {
     Export { project: ProjectName, job: JobId },
     /// The exported project file.
     ExportResult { project: ProjectName, job: JobId },
+    /// State of a copy; the project is what is copied.
+    Copy { project: ProjectName, job: JobId },
     /// State of a training.
     Training { project: ProjectName, job: JobId },
     /// State of a snapshot's loading.
@@ -47,6 +49,7 @@ impl JobLocation {
             Self::Import { project, job } => format!("{project}/import/jobs/{job}"),
             Self::Export { project, job } => format!("{project}/export/jobs/{job}"),
             Self::ExportResult { project, job } => format!("{project}/export/jobs/{job}/result"),
+            Self::Copy { project, job } => format!("{project}/copy/jobs/{job}"),
             Self::Training { project, job } => format!("{project}/train/jobs/{job}"),
             Self::LoadSnapshot { project, model, job } => {
                 format!("{project}/models/{model}/load-snapshot/jobs/{job}")
@@ -128,6 +131,7 @@ mod tests {
                 JobLocation::ExportResult { project: p(), job },
                 AuthoringRoute::GetExportResult { project: p(), job },
             ),
+            (JobLocation::Copy { project: p(), job }, AuthoringRoute::GetCopyJob { project: p(), job }),
             (
                 JobLocation::Training { project: p(), job },
                 AuthoringRoute::GetTrainingJob { project: p(), job },

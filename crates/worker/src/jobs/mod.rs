@@ -1,5 +1,6 @@
 //! What each kind of job does.
 
+mod copy;
 mod corpus;
 mod deploy;
 mod evaluate;
@@ -27,6 +28,7 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
         JobKind::LoadSnapshot => project::load_snapshot(run).await.map(Some),
         JobKind::DeleteProject => project::delete(run).await.map(Some),
         JobKind::Extract => extract::extract(run).await.map(|()| None),
+        JobKind::Copy => copy::copy(run).await.map(Some),
         JobKind::Export => export::export(run).await.map(Some),
     }
 }
