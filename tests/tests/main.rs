@@ -6,6 +6,8 @@
 mod command_line;
 #[path = "themes/components.rs"]
 mod components;
+#[path = "themes/copies.rs"]
+mod copies;
 #[path = "themes/errors.rs"]
 mod errors;
 #[path = "themes/exchange.rs"]

@@ -53,6 +53,22 @@ async fn decide(call: Call) -> Answer {
         Route::ListPrebuiltEntities => view.list_prebuilt_entities(),
         Route::ListDeploymentResources => view.list_deployment_resources(),
         Route::ListResources { project } => view.list_resources(&project).await,
+        Route::ListExportedModels { project } => view.list_exported_models(&project).await,
+        Route::GetExportedModel { project, exported } => view.get_exported_model(&project, &exported).await,
+        Route::ExportModel { project, exported } => view.export_model(&project, &exported, &call.body).await,
+        Route::DeleteExportedModel { project, exported } => {
+            view.delete_exported_model(&project, &exported).await
+        }
+        Route::GetExportedModelJob { project, exported, job } => {
+            let kinds = [JobKind::ExportModel, JobKind::DeleteExportedModel];
+            view.get_job(&project, exported.as_str(), job, &kinds).await
+        }
+        Route::GetExportedManifest { project, exported } => {
+            view.get_exported_manifest(&project, &exported).await
+        }
+        Route::GetExportedFile { project, exported, file } => {
+            view.get_exported_file(&project, &exported, &file).await
+        }
         Route::AssignResources { project } => view.assign_resources(&project, &call.body).await,
         Route::UnassignResources { project } => view.unassign_resources(&project, &call.body).await,
         Route::DeleteFromResources { project, deployment } => {

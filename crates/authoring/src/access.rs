@@ -27,6 +27,11 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::GetEvaluationSummary { .. }
         | Route::GetEvaluationResult { .. }
         | Route::GetEvaluationJob { .. }
+        | Route::ListExportedModels { .. }
+        | Route::GetExportedModel { .. }
+        | Route::GetExportedModelJob { .. }
+        | Route::GetExportedManifest { .. }
+        | Route::GetExportedFile { .. }
         | Route::ListResources { .. }
         | Route::ListDeployments { .. }
         | Route::GetSwapJob { .. }
@@ -39,9 +44,11 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::Train { .. }
         | Route::CancelTrainingJob { .. }
         | Route::Evaluate { .. }
+        | Route::ExportModel { .. }
         | Route::LoadSnapshot { .. } => Role::Writer,
         Route::DeleteProject { .. }
         | Route::DeleteModel { .. }
+        | Route::DeleteExportedModel { .. }
         | Route::AssignResources { .. }
         | Route::UnassignResources { .. }
         | Route::DeleteFromResources { .. }

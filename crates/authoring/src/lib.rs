@@ -9,6 +9,7 @@ mod copies;
 mod deployments;
 mod evaluation;
 mod export;
+mod exported_models;
 mod import;
 mod jobs;
 mod lists;

@@ -68,6 +68,14 @@ pub struct CopyPayload {
     pub container: String,
 }
 
+/// Payload of a model's export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportModelPayload {
+    /// Label of the model whose present state is exported.
+    pub model_label: String,
+}
+
 /// Payload of a deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@
 
 mod copy_grants;
 mod deployments;
+mod exported_models;
 mod extraction_jobs;
 mod jobs;
 mod keys;
@@ -91,6 +92,8 @@ checks!(
     copy_grants::a_grant_is_good_for_one_copy,
     copy_grants::a_refused_copy_keeps_its_grant,
     copy_grants::an_installation_has_one_id,
+    exported_models::put_replace_delete,
+    exported_models::deployments_do_not_notice,
     extraction_jobs::life_of_a_job,
     extraction_jobs::cancelled_jobs_keep_their_tasks,
     keys::access_keys,

@@ -137,6 +137,10 @@ pub enum Resource {
     AccessKey,
     /// A permission to copy.
     CopyGrant,
+    /// An exported model.
+    ExportedModel,
+    /// A file of an exported model.
+    ExportedFile,
 }
 
 impl fmt::Display for Resource {
@@ -153,6 +157,8 @@ impl fmt::Display for Resource {
             Self::Encoder => "encoder",
             Self::AccessKey => "access key",
             Self::CopyGrant => "permission to copy",
+            Self::ExportedModel => "exported model",
+            Self::ExportedFile => "file of an exported model",
         })
     }
 }

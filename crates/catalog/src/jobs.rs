@@ -41,6 +41,10 @@ pub enum JobKind {
     Swap,
     /// Removes a deployment.
     DeleteDeployment,
+    /// Copies a model's bundle for whoever carries it away.
+    ExportModel,
+    /// Removes such a copy.
+    DeleteExportedModel,
     /// Puts a project's labels back to what a model was trained on.
     LoadSnapshot,
     /// Removes a project.
@@ -51,7 +55,7 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Import,
         Self::Export,
         Self::Copy,
@@ -60,6 +64,8 @@ impl JobKind {
         Self::Deploy,
         Self::Swap,
         Self::DeleteDeployment,
+        Self::ExportModel,
+        Self::DeleteExportedModel,
         Self::LoadSnapshot,
         Self::DeleteProject,
         Self::Extract,
@@ -81,6 +87,8 @@ impl JobKind {
             Self::Deploy => "deploy",
             Self::Swap => "swap",
             Self::DeleteDeployment => "delete-deployment",
+            Self::ExportModel => "export-model",
+            Self::DeleteExportedModel => "delete-exported-model",
             Self::LoadSnapshot => "load-snapshot",
             Self::DeleteProject => "delete-project",
             Self::Extract => "extract",
@@ -177,7 +185,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// The project it belongs to.
     pub project: String,
-    /// The model label, deployment or other project it is about; empty when the kind has none.
+    /// The model label, deployment, exported model or other project it is about; empty when the kind has none.
     pub target: String,
     /// What the worker needs to know; any size, and forgotten when the job ends.
     pub payload: Vec<u8>,

@@ -22,6 +22,7 @@ mod deployments;
 pub mod driver;
 mod encoders;
 mod error;
+mod exported_models;
 mod extraction_jobs;
 mod jobs;
 mod labels;
@@ -41,6 +42,7 @@ pub use deployments::{Deployment, ServedModel};
 pub use driver::{Connection, Driver};
 pub use encoders::Encoder;
 pub use error::{Error, Resource};
+pub use exported_models::ExportedModel;
 pub use extraction_jobs::{ExtractionJob, ExtractionTask, NewExtractionJob, TaskResult};
 pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome};
 pub use labels::{

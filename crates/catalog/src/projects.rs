@@ -7,7 +7,7 @@ use crate::labels::LabelSetState;
 use crate::transaction::Transaction;
 use crate::{
     Catalog, Connection, Driver, Error, LabelSet, Lease, NewJob, Page, PageRequest, Resource, Row, Value,
-    jobs,
+    exported_models, jobs,
 };
 
 const COLUMNS: &str = "name, container, language, multilingual, description, confidence_threshold, created_at, \
@@ -173,6 +173,7 @@ impl<D: Driver> Catalog<D> {
         let mut tx = self.write().await?;
         tx.check_lease(lease).await?;
         tx.execute("DELETE FROM deployments WHERE project = ?1", &[name.into()]).await?;
+        exported_models::remove_all(&mut tx, name).await?;
         tx.execute("DELETE FROM models WHERE project = ?1", &[name.into()]).await?;
         tx.execute(
             "UPDATE label_sets SET state = ?2, retired_at = ?3 WHERE project = ?1 AND state <> ?2",

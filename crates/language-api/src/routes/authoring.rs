@@ -2,7 +2,7 @@
 
 use super::path::{Captures, Method, Row, route};
 use crate::error::{ApiError, ErrorKind};
-use crate::ids::{DeploymentName, JobId, ModelLabel, NameError, ProjectName};
+use crate::ids::{DeploymentName, ExportedModelName, JobId, ModelLabel, NameError, ProjectName};
 
 /// One operation of the authoring API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,20 @@ pub enum AuthoringRoute {
     Evaluate { project: ProjectName, model: ModelLabel },
     /// `GET /{project}/models/{model}/evaluate/jobs/{job}`, of the previews.
     GetEvaluationJob { project: ProjectName, model: ModelLabel, job: JobId },
+    /// `GET /{project}/exported-models`, of the previews.
+    ListExportedModels { project: ProjectName },
+    /// `GET /{project}/exported-models/{exported}`, of the previews.
+    GetExportedModel { project: ProjectName, exported: ExportedModelName },
+    /// `PUT /{project}/exported-models/{exported}`, of the previews.
+    ExportModel { project: ProjectName, exported: ExportedModelName },
+    /// `DELETE /{project}/exported-models/{exported}`, of the previews.
+    DeleteExportedModel { project: ProjectName, exported: ExportedModelName },
+    /// `GET /{project}/exported-models/{exported}/jobs/{job}`, of the previews.
+    GetExportedModelJob { project: ProjectName, exported: ExportedModelName, job: JobId },
+    /// `GET /{project}/exported-models/{exported}/manifest`, of the previews.
+    GetExportedManifest { project: ProjectName, exported: ExportedModelName },
+    /// `GET /{project}/exported-models/{exported}/files/{file}`: where the manifest points.
+    GetExportedFile { project: ProjectName, exported: ExportedModelName, file: String },
     /// `GET /{project}/resources`, of the previews.
     ListResources { project: ProjectName },
     /// `POST /{project}/resources/:assign`, of the previews.
@@ -140,6 +154,20 @@ fn new_deployment(names: &Captures) -> Result<DeploymentName, ApiError> {
     DeploymentName::new(&names[1]).map_err(|error| bad_name(&error, "deploymentName"))
 }
 
+fn exported(names: &Captures) -> Result<ExportedModelName, ApiError> {
+    let fail = |_| ApiError::new(ErrorKind::NotFound, format!("there is no exported model {:?}", names[1]));
+    ExportedModelName::new(&names[1]).map_err(fail)
+}
+
+fn new_exported(names: &Captures) -> Result<ExportedModelName, ApiError> {
+    ExportedModelName::new(&names[1]).map_err(|error| bad_name(&error, "exportedModelName"))
+}
+
+/// Any text: whether there is such a file is known where the files are.
+fn file(names: &Captures) -> Result<String, ApiError> {
+    Ok(names[2].clone())
+}
+
 /// The job id is the last name of every pattern that has one.
 fn job(names: &Captures) -> Result<JobId, ApiError> {
     let id = names.last().and_then(|text| text.parse().ok());
@@ -188,6 +216,13 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "/{}/models/{}/evaluation/result" => GetEvaluationResult { project: project, model: model };
     Post   "/{}/models/{}/:evaluate" => Evaluate { project: project, model: model };
     Get    "/{}/models/{}/evaluate/jobs/{}" => GetEvaluationJob { project: project, model: model, job: job };
+    Get    "/{}/exported-models" => ListExportedModels { project: project };
+    Get    "/{}/exported-models/{}" => GetExportedModel { project: project, exported: exported };
+    Put    "/{}/exported-models/{}" => ExportModel { project: project, exported: new_exported };
+    Delete "/{}/exported-models/{}" => DeleteExportedModel { project: project, exported: exported };
+    Get    "/{}/exported-models/{}/jobs/{}" => GetExportedModelJob { project: project, exported: exported, job: job };
+    Get    "/{}/exported-models/{}/manifest" => GetExportedManifest { project: project, exported: exported };
+    Get    "/{}/exported-models/{}/files/{}" => GetExportedFile { project: project, exported: exported, file: file };
     Get    "/{}/resources" => ListResources { project: project };
     Post   "/{}/resources/:assign" => AssignResources { project: project };
     Post   "/{}/resources/:unassign" => UnassignResources { project: project };
@@ -235,7 +270,7 @@ mod tests {
             assert!(!seen.contains(&name), "{route:?} is reached twice");
             seen.push(name);
         }
-        assert_eq!(seen.len(), 41);
+        assert_eq!(seen.len(), 48);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Absolute addresses in answers: `operation-location`, `resultUrl`, `nextLink`.
 
 use super::AuthoringRoute;
-use crate::ids::{DeploymentName, JobId, ModelLabel, ProjectName, RuntimeJobId};
+use crate::ids::{DeploymentName, ExportedModelName, JobId, ModelLabel, ProjectName, RuntimeJobId};
 use crate::paging::PageRequest;
 use crate::version::ApiVersion;
 
@@ -32,6 +32,10 @@ pub enum JobLocation {
     LoadSnapshot { project: ProjectName, model: ModelLabel, job: JobId },
     /// State of a model's scoring.
     Evaluation { project: ProjectName, model: ModelLabel, job: JobId },
+    /// State of an exported model's making or removal.
+    ExportedModel { project: ProjectName, exported: ExportedModelName, job: JobId },
+    /// One file of an exported model, by a name of our own making.
+    ExportedFile { project: ProjectName, exported: ExportedModelName, file: String },
     /// State of a deployment's making or removal.
     Deployment { project: ProjectName, deployment: DeploymentName, job: JobId },
     /// State of a swap.
@@ -56,6 +60,12 @@ impl JobLocation {
             }
             Self::Evaluation { project, model, job } => {
                 format!("{project}/models/{model}/evaluate/jobs/{job}")
+            }
+            Self::ExportedModel { project, exported, job } => {
+                format!("{project}/exported-models/{exported}/jobs/{job}")
+            }
+            Self::ExportedFile { project, exported, file } => {
+                format!("{project}/exported-models/{exported}/files/{file}")
             }
             Self::Deployment { project, deployment, job } => {
                 format!("{project}/deployments/{deployment}/jobs/{job}")
@@ -123,6 +133,7 @@ mod tests {
         let (project, job): (ProjectName, JobId) = (name("P"), name(JOB));
         let (model, deployment) = (name::<ModelLabel>("m"), name::<DeploymentName>("d"));
         let (p, m, d) = (|| project.clone(), || model.clone(), || deployment.clone());
+        let e = || name::<ExportedModelName>("e");
         for (location, route) in [
             (JobLocation::Deletion { job }, AuthoringRoute::GetDeletionJob { job }),
             (JobLocation::Import { project: p(), job }, AuthoringRoute::GetImportJob { project: p(), job }),
@@ -143,6 +154,14 @@ mod tests {
             (
                 JobLocation::Evaluation { project: p(), model: m(), job },
                 AuthoringRoute::GetEvaluationJob { project: p(), model: m(), job },
+            ),
+            (
+                JobLocation::ExportedModel { project: p(), exported: e(), job },
+                AuthoringRoute::GetExportedModelJob { project: p(), exported: e(), job },
+            ),
+            (
+                JobLocation::ExportedFile { project: p(), exported: e(), file: "head.bin".into() },
+                AuthoringRoute::GetExportedFile { project: p(), exported: e(), file: "head.bin".into() },
             ),
             (
                 JobLocation::Deployment { project: p(), deployment: d(), job },
