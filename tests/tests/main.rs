@@ -8,6 +8,8 @@ mod command_line;
 mod components;
 #[path = "themes/conformance.rs"]
 mod conformance;
+#[path = "themes/copies.rs"]
+mod copies;
 #[path = "themes/errors.rs"]
 mod errors;
 #[path = "themes/exchange.rs"]

@@ -87,7 +87,8 @@ fn respond(reply: Reply, client_request_id: Option<HeaderValue>) -> Response<Ful
         ("access-control-allow-origin", "*".to_owned()),
         ("access-control-expose-headers", "*".to_owned()),
     ]);
-    if status != StatusCode::ACCEPTED && status != StatusCode::NO_CONTENT {
+    let typed = headers.iter().any(|(name, _)| *name == "content-type");
+    if !typed && status != StatusCode::ACCEPTED && status != StatusCode::NO_CONTENT {
         headers.push(("content-type", "application/json; charset=utf-8".to_owned()));
     }
     for (name, value) in headers {

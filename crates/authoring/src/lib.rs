@@ -5,18 +5,22 @@
 //! gives the same answer.
 
 mod access;
+mod copies;
 mod deployments;
 mod evaluation;
 mod export;
+mod exported_models;
 mod import;
 mod jobs;
 mod lists;
 mod models;
 pub mod payloads;
 mod projects;
+mod resources;
 mod training;
 
 pub use access::role_needed;
+pub use copies::copied_settings;
 pub use import::reread_file;
 pub use projects::file_metadata;
 pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};

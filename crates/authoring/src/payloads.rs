@@ -60,6 +60,22 @@ pub struct ExportPayload {
     pub model_label: Option<String>,
 }
 
+/// Payload of a copy; the job's target is the project that is copied.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyPayload {
+    /// The container with the copy's documents.
+    pub container: String,
+}
+
+/// Payload of a model's export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportModelPayload {
+    /// Label of the model whose present state is exported.
+    pub model_label: String,
+}
+
 /// Payload of a deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

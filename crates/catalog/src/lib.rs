@@ -18,10 +18,12 @@ mod answer;
 mod call_rates;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod copy_grants;
 mod deployments;
 pub mod driver;
 mod encoders;
 mod error;
+mod exported_models;
 mod extraction_jobs;
 mod jobs;
 mod labels;
@@ -36,10 +38,12 @@ mod value;
 
 pub use access_keys::{AccessKey, Role};
 pub use call_rates::CallClass;
+pub use copy_grants::CopyGrant;
 pub use deployments::{Deployment, ServedModel};
 pub use driver::{Connection, Driver};
 pub use encoders::Encoder;
 pub use error::{Error, Resource};
+pub use exported_models::ExportedModel;
 pub use extraction_jobs::{ExtractionJob, ExtractionTask, NewExtractionJob, TaskResult};
 pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome};
 pub use labels::{

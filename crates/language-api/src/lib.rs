@@ -3,10 +3,12 @@
 //! The only crate that knows wire names. Pure: no I/O, no clock, no randomness, no decisions about projects
 //! or jobs. Bodies come in as bytes and go out as types that serialize to the contract's JSON.
 
+pub mod copies;
 pub mod deployments;
 pub mod error;
 pub mod evaluation;
 pub mod exchange;
+pub mod exported_models;
 pub mod file_writer;
 pub mod guidance;
 pub mod ids;
@@ -29,7 +31,9 @@ pub mod version;
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
 pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
 pub use file_writer::FileWriter;
-pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
+pub use ids::{
+    ContainerName, DeploymentName, ExportedModelName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId,
+};
 pub use limits::Limits;
 pub use paging::{Page, PageRequest};
 pub use query::Query;
