@@ -33,7 +33,7 @@ async fn decide(call: Call) -> Answer {
         Route::PatchProject { project } => view.patch_project(&project, &call.body).await,
         Route::DeleteProject { project } => view.delete_project(&project).await,
         Route::Import { project } => view.import(&project, call.body).await,
-        Route::GetImportJob { project, job } => view.get_job(&project, "", job, &[JobKind::Import]).await,
+        Route::GetImportJob { project, job } => view.get_import_job(&project, job).await,
         Route::Train { project } => view.train(&project, &call.body).await,
         Route::ListTrainingJobs { project } => view.list_training_jobs(&project).await,
         Route::GetTrainingJob { project, job } => view.get_training_job(&project, job).await,

@@ -8,6 +8,7 @@ mod access;
 mod deployments;
 mod evaluation;
 mod export;
+mod foreign;
 mod import;
 mod jobs;
 mod lists;
@@ -17,7 +18,7 @@ mod projects;
 mod training;
 
 pub use access::role_needed;
-pub use import::reread_file;
+pub use import::{import_progress, reread_import};
 pub use projects::file_metadata;
 pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};
 

@@ -1,9 +1,11 @@
 //! Import: every label proved against the document's text, then schema and labels replaced at once.
 
+use super::deposit::deposit;
+use super::progress::ImportWatch;
 use crate::documents::{self, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
-use authoring::reread_file;
+use authoring::reread_import;
 use blobs::Depth;
 use catalog::{Category, DocumentState, LabelSet, NewDocument, Outcome};
 use jiff::Timestamp;
@@ -21,7 +23,7 @@ const WARNINGS_MAX: usize = 100;
 pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
     let services = &run.services;
     let payload = services.catalog.payload(&run.job.id).await?;
-    let (file, change) = reread_file(&payload)?;
+    let (file, change, texts) = reread_import(&run.job, &payload)?;
     drop(payload);
     documents::check_container(&services.blobs, &change.container).await?;
     let Some(staged) = services.catalog.begin_import(&run.lease, &run.job.project).await? else {
@@ -35,8 +37,10 @@ pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
         .map(|entry| Category { name: entry.category.clone(), description: entry.description.clone() })
         .collect();
     services.catalog.stage_categories(&run.lease, &staged, &categories).await?;
-    let mut import =
-        Import { run, container: &change.container, staged, problems: vec![], warnings: vec![], missing: 0 };
+    let mut watch = ImportWatch::begin(run, texts.len() + assets.documents.len())?;
+    let container = &change.container;
+    deposit(run, container, &texts, &mut watch).await?;
+    let mut import = Import { run, container, staged, watch, problems: vec![], warnings: vec![], missing: 0 };
     import.labeled(&assets.documents).await?;
     if !import.problems.is_empty() {
         return Err(Failure::Refused(import.problems.iter().map(Problem::body).collect()));
@@ -52,6 +56,7 @@ struct Import<'a> {
     run: &'a Run,
     container: &'a str,
     staged: LabelSet,
+    watch: ImportWatch<'a>,
     problems: Vec<Problem>,
     warnings: Vec<JobWarning>,
     missing: usize,
@@ -65,6 +70,7 @@ impl Import<'_> {
             let mut rows = Vec::with_capacity(entries.len());
             for (offset, entry) in entries.iter().enumerate() {
                 rows.extend(self.document(entry, chunk * CHUNK + offset).await?);
+                self.watch.add(1);
                 if self.problems.len() >= PROBLEMS_MAX {
                     self.problems.truncate(PROBLEMS_MAX);
                     return Ok(());

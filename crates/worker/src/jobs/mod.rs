@@ -2,6 +2,7 @@
 
 mod corpus;
 mod deploy;
+mod deposit;
 mod evaluate;
 mod export;
 mod extract;
