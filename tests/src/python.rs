@@ -118,16 +118,6 @@ pub fn object(server: &Server, bucket: &str, key: &str) -> Result<String> {
     CLIENTS.run("bucket.py", &[access.as_os_str(), "show".as_ref(), bucket.as_ref(), key.as_ref()])
 }
 
-/// Makes an access key of a role and returns it.
-///
-/// # Errors
-/// The database of the server can't be written.
-pub fn add_key(server: &Server, name: &str, role: &str) -> Result<String> {
-    let database = server.data().join("spindle.sqlite");
-    let key = CLIENTS.run("add_key.py", &[database.as_os_str(), name.as_ref(), role.as_ref()])?;
-    Ok(key.trim().to_owned())
-}
-
 fn output(command: &mut Command) -> Result<Output> {
     let name = format!("{command:?}");
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start {name}"))?;

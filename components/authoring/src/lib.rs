@@ -27,7 +27,7 @@ async fn decide(call: Call) -> Answer {
         Route::PatchProject { project } => view.patch_project(&project, &call.body).await,
         Route::DeleteProject { project } => view.delete_project(&project).await,
         Route::Import { project } => view.import(&project, call.body).await,
-        Route::GetImportJob { project, job } => view.get_job(&project, "", job, &[JobKind::Import]).await,
+        Route::GetImportJob { project, job } => view.get_import_job(&project, job).await,
         Route::AuthorizeCopy { project } => view.authorize_copy(&project, &call.body).await,
         Route::Copy { project } => view.copy(&project, &call.body).await,
         Route::GetCopyJob { project, job } => view.get_copy_job(&project, job).await,

@@ -10,6 +10,7 @@ mod deployments;
 mod evaluation;
 mod export;
 mod exported_models;
+mod foreign;
 mod import;
 mod jobs;
 mod lists;
@@ -21,7 +22,7 @@ mod training;
 
 pub use access::role_needed;
 pub use copies::copied_settings;
-pub use import::reread_file;
+pub use import::{import_progress, reread_import};
 pub use projects::file_metadata;
 pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};
 

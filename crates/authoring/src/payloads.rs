@@ -52,6 +52,16 @@ impl EvaluatePayload {
     }
 }
 
+/// Payload of an import in another tool's format; the contract's own file is a payload as it came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignPayload {
+    /// The contract's label file, as JSON text.
+    pub file: String,
+    /// Location and text of each document, in the order of the file.
+    pub texts: Vec<(String, String)>,
+}
+
 /// Payload of an export.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

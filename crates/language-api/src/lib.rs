@@ -37,14 +37,14 @@ pub use ids::{
 pub use limits::Limits;
 pub use paging::{Page, PageRequest};
 pub use query::Query;
-pub use read::{Problem, refuse_file};
+pub use read::{Problem, refuse_file, refuse_problems};
 pub use routes::{AuthoringRoute, JobLocation, Links, Method, RuntimeRoute};
 pub use timestamps::{Day, SevenDigits, WholeSeconds};
 pub use version::ApiVersion;
 
 pub use deployments::{DeploymentSummary, PutDeploymentRequest, SwapRequest};
 pub use evaluation::{EvaluatedDocument, EvaluationSummary};
-pub use jobs::{ExportJobState, JobState, JobStatus, JobWarning};
+pub use jobs::{ExportJobState, ImportJobState, ImportProgress, JobState, JobStatus, JobWarning};
 pub use models::ModelSummary;
 pub use project_file::{FileMetadata, ProjectFile};
 pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};

@@ -70,8 +70,12 @@ pub(crate) fn all_in_one(kind: ErrorKind, problems: &[Problem], style: TargetSty
 /// The answer to a project file that was refused with `problems`: no body and no JSON have rows of their own,
 /// everything else is one error with all problems in `details`, each with its pointer.
 pub fn refuse_file(body: &[u8], problems: &[Problem]) -> ApiError {
-    let reason = json_of::<IgnoredAny>(body).err();
-    let reason = reason.or_else(|| all_in_one(ErrorKind::Field, problems, TargetStyle::Pointer));
+    json_of::<IgnoredAny>(body).err().unwrap_or_else(|| refuse_problems(problems))
+}
+
+/// The answer to `problems` of a file in any format: one error with all of them in `details`, each with its place.
+pub fn refuse_problems(problems: &[Problem]) -> ApiError {
+    let reason = all_in_one(ErrorKind::Field, problems, TargetStyle::Pointer);
     reason.unwrap_or_else(|| ApiError::new(ErrorKind::Field, "the file was refused"))
 }
 

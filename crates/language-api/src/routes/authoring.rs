@@ -26,7 +26,7 @@ pub enum AuthoringRoute {
     PatchProject { project: ProjectName },
     /// `DELETE /{project}`
     DeleteProject { project: ProjectName },
-    /// `POST /{project}/:import`
+    /// `POST /{project}/:import`; ours with `?format=`: a file of another tool, the texts inside it.
     Import { project: ProjectName },
     /// `GET /{project}/import/jobs/{job}`
     GetImportJob { project: ProjectName, job: JobId },

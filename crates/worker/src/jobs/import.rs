@@ -1,9 +1,11 @@
 //! Import: every label proved against the document's text, then schema and labels replaced at once.
 
+use super::deposit::deposit;
+use super::progress::ImportWatch;
 use crate::documents::{self, Text, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
-use authoring::reread_file;
+use authoring::reread_import;
 use blobs::Depth;
 use catalog::{Category, DocumentState, LabelSet, NewDocument, Outcome, ProjectChange};
 use futures::{StreamExt, stream};
@@ -25,7 +27,7 @@ const WARNINGS_MAX: usize = 100;
 pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
     let services = &run.services;
     let payload = services.catalog.payload(&run.job.id).await?;
-    let (file, change) = reread_file(&payload)?;
+    let (file, change, texts) = reread_import(&run.job, &payload)?;
     drop(payload);
     documents::check_container(&services.blobs, &change.container).await?;
     let Some(staged) = services.catalog.begin_import(&run.lease, &run.job.project).await? else {
@@ -39,7 +41,10 @@ pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
         .map(|entry| Category { name: entry.category.clone(), description: entry.description.clone() })
         .collect();
     services.catalog.stage_categories(&run.lease, &staged, &categories).await?;
-    let mut import = Import::into_set(run, &change.container, staged);
+    let mut watch = ImportWatch::begin(run, texts.len() + assets.documents.len())?;
+    let container = &change.container;
+    deposit(run, container, &texts, &mut watch).await?;
+    let mut import = Import { watch: Some(watch), ..Import::into_set(run, container, staged) };
     let mut known = BTreeSet::new();
     for entries in assets.documents.chunks(CHUNK as usize) {
         import.stage(entries, known.len()).await?;
@@ -53,6 +58,7 @@ pub(super) struct Import<'a> {
     run: &'a Run,
     container: &'a str,
     staged: LabelSet,
+    watch: Option<ImportWatch<'a>>,
     problems: Vec<Problem>,
     warnings: Vec<JobWarning>,
     missing: usize,
@@ -61,7 +67,7 @@ pub(super) struct Import<'a> {
 impl<'a> Import<'a> {
     /// Nothing yet; `staged` is the set they go into.
     pub(super) fn into_set(run: &'a Run, container: &'a str, staged: LabelSet) -> Self {
-        Self { run, container, staged, problems: vec![], warnings: vec![], missing: 0 }
+        Self { run, container, staged, problems: vec![], warnings: vec![], missing: 0, watch: None }
     }
 
     /// The next documents, the first of which is the `first` of all. Their problems are collected up to as many as are
@@ -82,6 +88,9 @@ impl<'a> Import<'a> {
         let mut texts = std::pin::pin!(stream::iter(reads).buffered(READS_AT_ONCE));
         while let Some((index, entry, read)) = texts.next().await {
             rows.extend(self.document(entry, index, read?)?);
+            if let Some(watch) = &mut self.watch {
+                watch.add(1);
+            }
             if self.problems.len() >= PROBLEMS_MAX {
                 return self.check();
             }

@@ -3,6 +3,7 @@
 mod copy;
 mod corpus;
 mod deploy;
+mod deposit;
 mod evaluate;
 mod export;
 mod export_model;
