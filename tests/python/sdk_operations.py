@@ -27,16 +27,9 @@ OF_THE_CLIENT = {"close", "send_request", "get_project_client"}
 
 # Operations that are refused: status and outer code of the answer. A row that is removed makes the call one that must succeed.
 REFUSED = {
-    "project.copy_project_authorization": (404, "NotFound"),
-    "project.begin_copy_project": (404, "NotFound"),
-    "project.list_exported_models": (404, "NotFound"),
-    "project.begin_assign_deployment_resources": (404, "NotFound"),
+    "project.begin_assign_deployment_resources": (400, "InvalidArgument"),
     "project.begin_unassign_deployment_resources": (404, "NotFound"),
     "deployment.begin_delete_deployment_from_resources": (404, "NotFound"),
-    "exported_model.begin_create_or_update_exported_model": (404, "NotFound"),
-    "exported_model.get_exported_model": (404, "NotFound"),
-    "exported_model.get_exported_model_manifest": (404, "NotFound"),
-    "exported_model.begin_delete_exported_model": (404, "NotFound"),
 }
 
 RESOURCE = "/subscriptions/0/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/elsewhere"

@@ -37,6 +37,8 @@ enum Answer {
     Text(u16),
     /// 200 without a body.
     Head,
+    /// 200 with bytes.
+    File,
 }
 
 /// One operation.
@@ -174,6 +176,10 @@ impl Answer {
             }
             Self::Nothing => (204, json!({ "description": "Done" })),
             Self::Head => (200, json!({ "description": "Here" })),
+            Self::File => {
+                let content = json!({ "application/octet-stream": {} });
+                (200, json!({ "description": "The file's bytes", "content": content }))
+            }
             Self::Text(status) => {
                 let content = json!({ "text/plain": { "schema": { "type": "string" } } });
                 (status, json!({ "description": "A word", "content": content }))

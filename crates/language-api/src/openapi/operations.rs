@@ -1,6 +1,6 @@
 //! The operations, one row each.
 
-use super::Answer::{Head, Job, Json, Nothing, Page, Text};
+use super::Answer::{File, Head, Job, Json, Nothing, Page, Text};
 use super::Family::{Authoring, Events, Open, Prediction};
 use super::Operation;
 
@@ -38,8 +38,11 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Authoring "GET" projects!("/{projectName}"), "getProject", "A project", [], None, [Json(200, "Project")], [];
     Authoring "PATCH" projects!("/{projectName}"), "patchProject", "Make or change a project", [], Some("ProjectPatch"), [Json(200, "Project"), Json(201, "Project")], [409];
     Authoring "DELETE" projects!("/{projectName}"), "deleteProject", "Delete a project, but none of its documents", [], None, [Job], [409];
-    Authoring "POST" projects!("/{projectName}/:import"), "importProject", "Replace settings, categories and labels by a project file's; files of November 2021 are read too", [], Some("ProjectFile"), [Job], [409];
-    Authoring "GET" projects!("/{projectName}/import/jobs/{jobId}"), "getImportJob", "An import", [], None, [Json(200, "JobState")], [];
+    Authoring "POST" projects!("/{projectName}/:import"), "importProject", "Replace settings, categories and labels by a project file's; files of November 2021 are read too, and with format those of other tools", ["format", "container", "importLanguage", "multilingual", "importFileName"], Some("ProjectFile"), [Job], [409];
+    Authoring "GET" projects!("/{projectName}/import/jobs/{jobId}"), "getImportJob", "An import", [], None, [Json(200, "ImportJobState")], [];
+    Authoring "POST" projects!("/{projectName}/:authorize-copy"), "authorizeCopy", "Permit one copy into a project", [], Some("AuthorizeCopyRequest"), [Json(200, "CopyAuthorization")], [409];
+    Authoring "POST" projects!("/{projectName}/:copy"), "copyProject", "Copy settings, categories and labels by a permission", [], Some("CopyAuthorization"), [Job], [409];
+    Authoring "GET" projects!("/{projectName}/copy/jobs/{jobId}"), "getCopyJob", "A copy", [], None, [Json(200, "JobState")], [];
     Authoring "POST" projects!("/{projectName}/:export"), "exportProject", "Write a project file", ["stringIndexType", "trainedModelLabel"], None, [Job], [];
     Authoring "GET" projects!("/{projectName}/export/jobs/{jobId}"), "getExportJob", "An export", [], None, [Json(200, "ExportJobState")], [];
     Authoring "GET" projects!("/{projectName}/export/jobs/{jobId}/result"), "getExportResult", "The project file that an export wrote", [], None, [Json(200, "ProjectFile")], [];
@@ -56,13 +59,23 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Authoring "GET" projects!("/{projectName}/models/{modelLabel}/evaluation/result"), "getEvaluationResult", "Labels and predictions of the test documents", ["stringIndexType", "top", "skip", "maxpagesize"], None, [Page("EvaluatedDocument")], [];
     Authoring "POST" projects!("/{projectName}/models/{modelLabel}/:evaluate"), "evaluate", "Score a model again, on the present labels", [], Some("EvaluationOptions"), [Job], [409];
     Authoring "GET" projects!("/{projectName}/models/{modelLabel}/evaluate/jobs/{jobId}"), "getEvaluationJob", "An evaluation", [], None, [Json(200, "EvaluationJobState")], [];
+    Authoring "GET" projects!("/{projectName}/exported-models"), "listExportedModels", "Exported models", ["top", "skip", "maxpagesize"], None, [Page("ExportedModel")], [];
+    Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}"), "getExportedModel", "An exported model", [], None, [Json(200, "ExportedModel")], [];
+    Authoring "PUT" projects!("/{projectName}/exported-models/{exportedModelName}"), "exportModel", "Copy a model's bundle, so that it can be taken away", [], Some("ExportModelRequest"), [Job], [409];
+    Authoring "DELETE" projects!("/{projectName}/exported-models/{exportedModelName}"), "deleteExportedModel", "Delete the copy of a bundle", [], None, [Job], [409];
+    Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/jobs/{jobId}"), "getExportedModelJob", "An exported model's making or deletion", [], None, [Json(200, "JobState")], [];
+    Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/manifest"), "getExportedModelManifest", "Where an exported model's files are", [], None, [Json(200, "ExportedModelManifest")], [];
+    Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/files/{fileName}"), "getExportedModelFile", "A file of an exported model", [], None, [File], [];
     Authoring "GET" projects!("/{projectName}/resources"), "listResources", "Always empty: a project lives on this server alone", ["top", "skip", "maxpagesize"], None, [Page("Resource")], [];
+    Authoring "POST" projects!("/{projectName}/resources/:assign"), "assignResources", "Always refused: there are no other resources", [], Some("ResourcesToAssign"), [], [];
+    Authoring "POST" projects!("/{projectName}/resources/:unassign"), "unassignResources", "Always refused: there are no other resources", [], Some("ResourceIds"), [], [];
     Authoring "GET" projects!("/{projectName}/deployments"), "listDeployments", "Deployments", ["top", "skip", "maxpagesize"], None, [Page("Deployment")], [];
     Authoring "POST" projects!("/{projectName}/deployments/:swap"), "swapDeployments", "Exchange the models of two deployments", [], Some("SwapRequest"), [Job], [409];
     Authoring "GET" projects!("/{projectName}/deployments/swap/jobs/{jobId}"), "getSwapJob", "A swap", [], None, [Json(200, "JobState")], [];
     Authoring "GET" projects!("/{projectName}/deployments/{deploymentName}"), "getDeployment", "A deployment", [], None, [Json(200, "Deployment")], [];
     Authoring "PUT" projects!("/{projectName}/deployments/{deploymentName}"), "putDeployment", "Deploy a model", [], Some("PutDeploymentRequest"), [Job], [409];
     Authoring "DELETE" projects!("/{projectName}/deployments/{deploymentName}"), "deleteDeployment", "Delete a deployment", [], None, [Job], [409];
+    Authoring "POST" projects!("/{projectName}/deployments/{deploymentName}/:delete-from-resources"), "deleteFromResources", "Always refused: there are no other resources", [], Some("ResourceIds"), [], [];
     Authoring "GET" projects!("/{projectName}/deployments/{deploymentName}/jobs/{jobId}"), "getDeploymentJob", "A deployment's making or deletion", [], None, [Json(200, "JobState")], [];
     Prediction "POST" "/language/analyze-text/jobs", "submitJob", "Extract entities in a job", [], Some("SubmitRequest"), [Job], [];
     Prediction "GET" "/language/analyze-text/jobs/{extractionJobId}", "getJob", "A job and its results", ["showStats", "top", "skip"], None, [Json(200, "ExtractionJobState")], [];
