@@ -1,6 +1,7 @@
 //! Prediction calls and the installation's own call that runs a job: decode, one use-case, encode.
 
 mod nn;
+mod stream;
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "the foreign names of two functions")]
 mod threads;
@@ -8,7 +9,7 @@ mod threads;
 use catalog::Catalog;
 use catalog::driver::SpinSqlite;
 use extraction::{Extraction, Models};
-use language_api::{ApiError, Call, ErrorKind, Reply, RuntimeRoute};
+use language_api::{ApiError, Call, ErrorKind, Limits, Reply, RuntimeRoute};
 use nn::NamedGraphs;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::{http_service, variables};
@@ -29,21 +30,36 @@ thread_local! {
     });
 }
 
+impl House {
+    fn extraction<'a>(&'a self, limits: &'a Limits) -> Extraction<'a, SpinSqlite> {
+        let House { catalog, models } = self;
+        Extraction { catalog, models, graphs: &NamedGraphs, limits, now: guest::now }
+    }
+}
+
+fn house() -> Rc<House> {
+    HOUSE.with(Rc::clone)
+}
+
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    guest::answer(request, decide).await
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    if RuntimeRoute::parse(method, path) == Ok(RuntimeRoute::Stream) {
+        return stream::answer(request).await.into_response();
+    }
+    guest::answer(request, decide).await.into_response()
 }
 
 async fn decide(call: Call) -> Result<Reply, ApiError> {
-    let house = HOUSE.with(Rc::clone);
-    let House { catalog, models } = &*house;
-    let limits = guest::limits().await?;
-    let extraction = Extraction { catalog, models, graphs: &NamedGraphs, limits: &limits, now: guest::now };
+    let (house, limits) = (house(), guest::limits().await?);
+    let extraction = house.extraction(&limits);
     match RuntimeRoute::parse(&call.method, &call.path)? {
         RuntimeRoute::SubmitJob => extraction.submit(&call, guest::new_id()).await,
         RuntimeRoute::GetJob { job } => extraction.get_job(&call, job).await,
         RuntimeRoute::CancelJob { job } => extraction.cancel_job(&call, job).await,
         RuntimeRoute::Analyze => extraction.analyze(&call).await,
+        // Its body is not read as a whole, so it does not come this way.
+        RuntimeRoute::Stream => Err(ApiError::new(ErrorKind::Internal, "a stream is answered as one")),
         RuntimeRoute::RunJob { job } => extraction.run_job(&call, job, &internal_secret().await?).await,
     }
 }
