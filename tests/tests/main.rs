@@ -10,6 +10,8 @@ mod components;
 mod errors;
 #[path = "themes/exchange.rs"]
 mod exchange;
+#[path = "themes/extraction.rs"]
+mod extraction;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/labels.rs"]
@@ -22,3 +24,5 @@ mod restart;
 mod scenarios;
 #[path = "themes/sdk.rs"]
 mod sdk;
+#[path = "themes/stream.rs"]
+mod stream;
