@@ -36,7 +36,7 @@ def succeeded(client, project, deployment):
     texts = [TEXT, "", EMOJI + TEXT]
     state = begin(client, texts, project, deployment).result()
     item = state.actions.items_property[0]
-    assert state.status == "succeeded" and item.name == "fields", state
+    assert state.status == "succeeded" and item.task_name == "fields", state
     documents = {document.id: document.entities for document in item.results.documents}
     assert list(documents) == ["0", "2"] and documents["0"], documents
     assert [error.id for error in item.results.errors] == ["1"], item
