@@ -45,10 +45,7 @@ pub(crate) async fn answer(request: Request) -> Result<Response, ErrorCode> {
     response.map(|_| StreamBody::new(answers(running))).into_response()
 }
 
-async fn open(
-    call: &Call,
-    body: IncomingRequestBody,
-) -> Result<Running, ApiError> {
+async fn open(call: &Call, body: IncomingRequestBody) -> Result<Running, ApiError> {
     let (house, limits) = (house(), guest::limits().await?);
     let parameters = house.extraction(&limits).open_stream(call).await?;
     Ok(Running {

@@ -237,11 +237,7 @@ fn odd_bodies(client: &Client, example: &Example) -> Result<()> {
         let answer = send(with(text))?;
         let error = answer.error().with_context(|| problem.to_owned())?;
         assert_eq!(error, (400, "InvalidRequest".into(), "InvalidRequestBodyFormat".into()), "{problem}");
-        assert!(
-            answer.text().contains(", column "),
-            "{problem} is named by its place: {}",
-            answer.text()
-        );
+        assert!(answer.text().contains(", column "), "{problem} is named by its place: {}", answer.text());
     }
     send(with(b"\\ud83d\\ude00 \\u0000"))?.expect(200)?;
     send(vec![b'['; 100_000])?.error().map(|error| assert_eq!(error.0, 400, "deep nesting"))?;
