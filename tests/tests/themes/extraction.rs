@@ -15,6 +15,8 @@ const ANALYZE: &str = "/language/:analyze-text";
 const TEXT: &str = "Claim by Ana Ruiz under policy PN-4471: hail damage on 3 May 2024, EUR 1,250.";
 /// Length of the longest document in text elements.
 const CHARACTERS_MAX: usize = 125_000;
+/// Places of the longest document at which a paragraph is looked for.
+const PLACES: usize = 12;
 
 /// One server and two small models for everything, since its last steps end the server and damage a model.
 #[test]
@@ -40,6 +42,9 @@ fn prediction_keeps_its_promises_from_submission_to_a_damaged_model() -> Result<
     pages(&client, &example)?;
     cancelling(&client, &example)?;
     odd_texts(&client, &example)?;
+    for deployment in ["production", "trial"] {
+        found_anywhere(&client, &example, deployment)?;
+    }
     odd_bodies(&client, &example)?;
     crate::stream::streams(&client, &example)?;
     let arguments = [server.access_file().into_os_string(), "Runtime".into(), "production".into()];
@@ -216,6 +221,61 @@ fn odd_texts(client: &Client, example: &Example) -> Result<()> {
     let answer = client.send("POST", ANALYZE, Some(&question))?.expect(200)?;
     let count = |at: usize| answer["results"]["documents"][at]["entities"].as_array().map_or(0, Vec::len);
     ensure!(count(0) > 0 && count(1) >= 2 * count(0), "a long word hides its neighbours: {answer}");
+    Ok(())
+}
+
+/// A paragraph's entities are found at any place of the longest document as in a short one. The models look at other
+/// places of the same words, so the paragraph stands once in each document and its neighbourhood stays the same.
+fn found_anywhere(client: &Client, example: &Example, deployment: &str) -> Result<()> {
+    let words: Vec<&str> =
+        "Nobody saw where the rain came from that night and the road was closed a while".split(' ').collect();
+    // The same words at its end whatever their number of rounds.
+    let filler = |rounds: usize| -> String {
+        let round = words.len() * 11;
+        let word = |at: usize| {
+            if at % 11 == 10 {
+                ".
+"
+            } else {
+                words[at % words.len()]
+            }
+        };
+        (0..rounds * round).map(word).collect::<Vec<_>>().join(" ")
+    };
+    let ask = |lead: usize, before: usize, after: usize| -> Result<(usize, Vec<(String, String, usize)>)> {
+        let start = format!(
+            "{}{}
+
+",
+            "Rain. ".repeat(lead),
+            filler(before)
+        );
+        let text = format!(
+            "{start}{TEXT}
+
+{}",
+            filler(after)
+        );
+        let question = example.question(deployment, "UnicodeCodePoint", &documents(&[&text]));
+        let answer = client.send("POST", ANALYZE, Some(&question))?.expect(200)?;
+        let entities = answer["results"]["documents"][0]["entities"].as_array().context("no entities")?;
+        let inside = entities.iter().filter_map(|entity| {
+            let at = usize::try_from(entity["offset"].as_u64()?).ok()?.checked_sub(start.len())?;
+            let name = |field: &str| entity[field].as_str().unwrap_or_default().to_owned();
+            (at < TEXT.len()).then(|| (name("category"), name("text"), at))
+        });
+        Ok((text.len(), inside.collect()))
+    };
+    let (_, expected) = ask(0, 1, 1)?;
+    ensure!(!expected.is_empty(), "there is nothing to find");
+    let rounds = (CHARACTERS_MAX - 1_000) / filler(1).len();
+    for place in 0..PLACES {
+        let before = 1 + (rounds - 2) * place / (PLACES - 1);
+        // Leads of every length, so that borders of windows and sequences fall elsewhere each time.
+        let (length, found) = ask(place * 5, before, rounds - before)?;
+        ensure!(length > CHARACTERS_MAX * 95 / 100, "{length} characters are no long document");
+        assert_eq!(found, expected, "{deployment}: after {before} of {rounds} rounds");
+    }
     Ok(())
 }
 
