@@ -1,6 +1,6 @@
 //! Runs of the program's commands, as a shell runs them.
 
-use crate::places;
+use crate::{Server, places};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -102,6 +102,16 @@ pub fn interrupt(mut command: Command, beginnings: &[&str]) -> Result<Ran> {
     let mut stdout = String::new();
     child.stdout.take().context("no standard output")?.read_to_string(&mut stdout)?;
     Ok(Ran { code: child.wait()?.code().unwrap_or(-1), stdout, stderr })
+}
+
+/// Makes an access key of a role in a running installation and returns it.
+///
+/// # Errors
+/// The command fails.
+pub fn add_key(server: &Server, name: &str, role: &str) -> Result<String> {
+    let data = server.data().to_str().context("the data folder's name is not UTF-8")?;
+    let made = run(command(&["key", "add", name, "--role", role, "--data", data])?, "")?.ended(0)?;
+    Ok(made.stdout.trim().to_owned())
 }
 
 fn press_ctrl_c(child: &Child) -> Result<()> {

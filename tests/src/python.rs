@@ -39,6 +39,13 @@ pub const AUTHORING: Environment = Environment {
     requirements: "tests/python/requirements-authoring.txt",
 };
 
+/// A tool that makes up calls from a description of an API.
+pub const CONFORMANCE: Environment = Environment {
+    variable: "SPINDLE_TEST_CONFORMANCE_PYTHON",
+    folder: "build/python-conformance",
+    requirements: "tests/python/requirements-conformance.txt",
+};
+
 impl Environment {
     /// The interpreter; its environment is made when it is not there or its requirements changed.
     ///
@@ -116,16 +123,6 @@ pub fn keys(server: &Server, bucket: &str) -> Result<Vec<String>> {
 pub fn object(server: &Server, bucket: &str, key: &str) -> Result<String> {
     let access = server.access_file();
     CLIENTS.run("bucket.py", &[access.as_os_str(), "show".as_ref(), bucket.as_ref(), key.as_ref()])
-}
-
-/// Makes an access key of a role and returns it.
-///
-/// # Errors
-/// The database of the server can't be written.
-pub fn add_key(server: &Server, name: &str, role: &str) -> Result<String> {
-    let database = server.data().join("spindle.sqlite");
-    let key = CLIENTS.run("add_key.py", &[database.as_os_str(), name.as_ref(), role.as_ref()])?;
-    Ok(key.trim().to_owned())
 }
 
 fn output(command: &mut Command) -> Result<Output> {

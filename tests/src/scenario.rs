@@ -6,7 +6,7 @@
 use crate::api::{API_VERSION, Answer, Client, PROJECTS};
 use crate::openapi::{self, Description, Operation};
 use crate::pattern::{matches, mismatch};
-use crate::{Example, Server, python};
+use crate::{Example, Server, command};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -120,7 +120,8 @@ impl Scenario {
             ("filler".to_owned(), "x".repeat(FILLER_BYTES)),
         ]);
         for (variable, role) in &self.keys {
-            variables.insert(variable.clone(), python::add_key(server, &format!("{name}-{variable}"), role)?);
+            variables
+                .insert(variable.clone(), command::add_key(server, &format!("{name}-{variable}"), role)?);
         }
         let labels = std::mem::take(&mut example.labels);
         let mut runner = Runner { client, labels, variables, description, seen: Seen::default() };

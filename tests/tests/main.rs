@@ -6,18 +6,26 @@
 mod command_line;
 #[path = "themes/components.rs"]
 mod components;
+#[path = "themes/conformance.rs"]
+mod conformance;
+#[path = "themes/copies.rs"]
+mod copies;
 #[path = "themes/errors.rs"]
 mod errors;
 #[path = "themes/exchange.rs"]
 mod exchange;
 #[path = "themes/extraction.rs"]
 mod extraction;
+#[path = "themes/identity.rs"]
+mod identity;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/labels.rs"]
 mod labels;
 #[path = "themes/life.rs"]
 mod life;
+#[path = "themes/postgres.rs"]
+mod postgres;
 #[path = "themes/restart.rs"]
 mod restart;
 #[path = "themes/scenarios.rs"]

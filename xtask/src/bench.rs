@@ -12,8 +12,14 @@ pub(crate) enum Bench {
     Start,
     /// One short document through `:analyze-text`, warm
     Latency,
+    /// Words per second and latency under load, beside native code and OpenVINO alone
+    Extraction,
+    /// Memory over 100,000 requests
+    Soak,
     /// Characters learned from per second, by recipe
     Training,
+    /// Time and memory of the import of a large project
+    Import,
 }
 
 impl Bench {
@@ -21,18 +27,30 @@ impl Bench {
         match self {
             Self::Start => "start",
             Self::Latency => "latency",
+            Self::Extraction => "extraction",
+            Self::Soak => "soak",
             Self::Training => "training",
+            Self::Import => "import",
         }
     }
 }
 
-/// Sets up what is missing and prints the figures of one bench, or of all.
-pub(crate) fn bench(which: Option<Bench>) -> Result<()> {
+/// Sets up what is missing and prints the figures of one bench, or of all. `documents` is the size of the import.
+pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>) -> Result<()> {
     setup::everything()?;
     say("building the benches");
     let mut build = cargo("cargo");
     build.args(["build", "--release", "--package", "spindle", "--package", "spindle-tests", "--bins"]);
-    // OpenVINO alone, for the figures beside ours.
-    run(build.args(["--package", "inference", "--example", "encode_speed"]))?;
-    run(Command::new(root().join("target/release/bench")).current_dir(root()).args(which.map(Bench::name)))
+    // OpenVINO alone and native code alone, for the figures beside ours.
+    build.args(["--package", "inference"]);
+    for example in ["encode_speed", "extract_speed", "many_heads"] {
+        build.args(["--example", example]);
+    }
+    run(&mut build)?;
+    let mut bench = Command::new(root().join("target/release/bench"));
+    bench.current_dir(root()).args(which.map(Bench::name));
+    if let (Some(Bench::Import), Some(documents)) = (which, documents) {
+        bench.arg(documents.to_string());
+    }
+    run(&mut bench)
 }

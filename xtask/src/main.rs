@@ -45,6 +45,9 @@ enum Command {
         /// One bench; all when absent
         #[arg(value_enum)]
         which: Option<bench::Bench>,
+        /// Documents of the import; 100000 when absent
+        #[arg(long)]
+        documents: Option<u32>,
     },
     /// Check the house rules: dependency direction, file length, no machine paths
     Tidy,
@@ -56,7 +59,7 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Demo { arguments } => demo::demo(&arguments),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Bench { which } => bench::bench(which),
+        Command::Bench { which, documents } => bench::bench(which, documents),
         Command::Tidy => tidy::tidy(),
     }
 }

@@ -17,6 +17,10 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
         // The vendor's SDKs run in virtual environments.
         setup::debian(&["python3-venv"])?;
     }
+    // Tests start servers of their own from it.
+    if let Err(error) = setup::debian(&["postgresql"]) {
+        say(format!("PostgreSQL cannot be installed, so its tests are skipped: {error:#}"));
+    }
     say("running the tests");
     let mut cargo = cargo("cargo");
     // The profile of the program itself: its dependencies are built once, and the numbers run at their real speed.

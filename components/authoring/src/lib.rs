@@ -2,17 +2,11 @@
 
 use authoring::{Answer, Authoring};
 use bytes::Bytes;
-use catalog::driver::SpinSqlite;
-use catalog::{Catalog, JobKind};
+use catalog::JobKind;
 use http_body_util::Full;
 use language_api::{AuthoringRoute as Route, Call};
 use spin_sdk::http::{Request, Response};
 use spin_sdk::http_service;
-
-thread_local! {
-    /// One pool of connections for the instance's life.
-    static CATALOG: Catalog<SpinSqlite> = Catalog::new(SpinSqlite::default());
-}
 
 #[http_service]
 async fn handle(request: Request) -> Response<Full<Bytes>> {
@@ -21,7 +15,7 @@ async fn handle(request: Request) -> Response<Full<Bytes>> {
 
 async fn decide(call: Call) -> Answer {
     let route = Route::parse(&call.method, &call.path)?;
-    let catalog = CATALOG.with(Clone::clone);
+    let catalog = guest::catalog().await?;
     let limits = guest::limits().await?;
     let view = Authoring::open(&catalog, &call, &route, limits, guest::now(), guest::new_id()).await?;
     match route {
@@ -33,7 +27,10 @@ async fn decide(call: Call) -> Answer {
         Route::PatchProject { project } => view.patch_project(&project, &call.body).await,
         Route::DeleteProject { project } => view.delete_project(&project).await,
         Route::Import { project } => view.import(&project, call.body).await,
-        Route::GetImportJob { project, job } => view.get_job(&project, "", job, &[JobKind::Import]).await,
+        Route::GetImportJob { project, job } => view.get_import_job(&project, job).await,
+        Route::AuthorizeCopy { project } => view.authorize_copy(&project, &call.body).await,
+        Route::Copy { project } => view.copy(&project, &call.body).await,
+        Route::GetCopyJob { project, job } => view.get_copy_job(&project, job).await,
         Route::Train { project } => view.train(&project, &call.body).await,
         Route::ListTrainingJobs { project } => view.list_training_jobs(&project).await,
         Route::GetTrainingJob { project, job } => view.get_training_job(&project, job).await,
@@ -50,6 +47,27 @@ async fn decide(call: Call) -> Answer {
         Route::ListPrebuiltEntities => view.list_prebuilt_entities(),
         Route::ListDeploymentResources => view.list_deployment_resources(),
         Route::ListResources { project } => view.list_resources(&project).await,
+        Route::ListExportedModels { project } => view.list_exported_models(&project).await,
+        Route::GetExportedModel { project, exported } => view.get_exported_model(&project, &exported).await,
+        Route::ExportModel { project, exported } => view.export_model(&project, &exported, &call.body).await,
+        Route::DeleteExportedModel { project, exported } => {
+            view.delete_exported_model(&project, &exported).await
+        }
+        Route::GetExportedModelJob { project, exported, job } => {
+            let kinds = [JobKind::ExportModel, JobKind::DeleteExportedModel];
+            view.get_job(&project, exported.as_str(), job, &kinds).await
+        }
+        Route::GetExportedManifest { project, exported } => {
+            view.get_exported_manifest(&project, &exported).await
+        }
+        Route::GetExportedFile { project, exported, file } => {
+            view.get_exported_file(&project, &exported, &file).await
+        }
+        Route::AssignResources { project } => view.assign_resources(&project, &call.body).await,
+        Route::UnassignResources { project } => view.unassign_resources(&project, &call.body).await,
+        Route::DeleteFromResources { project, deployment } => {
+            view.delete_from_resources(&project, &deployment, &call.body).await
+        }
         Route::Evaluate { project, model } => view.evaluate(&project, &model, &call.body).await,
         Route::GetEvaluationJob { project, model, job } => {
             view.get_evaluation_job(&project, &model, job).await

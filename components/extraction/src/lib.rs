@@ -7,7 +7,7 @@ mod stream;
 mod threads;
 
 use catalog::Catalog;
-use catalog::driver::SpinSqlite;
+use catalog::driver::Guest;
 use extraction::{Extraction, Models};
 use language_api::{ApiError, Call, ErrorKind, Limits, Reply, RuntimeRoute};
 use nn::NamedGraphs;
@@ -17,28 +17,28 @@ use std::rc::Rc;
 
 const INTERNAL_SECRET: &str = "internal_secret";
 
-/// What lives as long as the instance, which serves many calls, some of them at the same time.
-struct House {
-    catalog: Catalog<SpinSqlite>,
-    models: Models,
+thread_local! {
+    /// They live as long as the instance, which serves many calls, some of them at the same time.
+    static MODELS: Rc<Models> = Rc::default();
 }
 
-thread_local! {
-    static HOUSE: Rc<House> = Rc::new(House {
-        catalog: Catalog::new(SpinSqlite::default()),
-        models: Models::default(),
-    });
+/// What a call works with.
+struct House {
+    catalog: Catalog<Guest>,
+    models: Rc<Models>,
+    limits: Limits,
 }
 
 impl House {
-    fn extraction<'a>(&'a self, limits: &'a Limits) -> Extraction<'a, SpinSqlite> {
-        let House { catalog, models } = self;
+    async fn open() -> Result<Self, ApiError> {
+        let (catalog, limits) = (guest::catalog().await?, guest::limits().await?);
+        Ok(Self { catalog, models: MODELS.with(Rc::clone), limits })
+    }
+
+    fn extraction(&self) -> Extraction<'_, Guest> {
+        let Self { catalog, models, limits } = self;
         Extraction { catalog, models, graphs: &NamedGraphs, limits, now: guest::now }
     }
-}
-
-fn house() -> Rc<House> {
-    HOUSE.with(Rc::clone)
 }
 
 #[http_service]
@@ -51,8 +51,8 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 async fn decide(call: Call) -> Result<Reply, ApiError> {
-    let (house, limits) = (house(), guest::limits().await?);
-    let extraction = house.extraction(&limits);
+    let house = House::open().await?;
+    let extraction = house.extraction();
     match RuntimeRoute::parse(&call.method, &call.path)? {
         RuntimeRoute::SubmitJob => extraction.submit(&call, guest::new_id()).await,
         RuntimeRoute::GetJob { job } => extraction.get_job(&call, job).await,

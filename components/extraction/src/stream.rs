@@ -1,23 +1,21 @@
 //! The streaming call: reads the request only as far as answers are taken.
 
-use crate::{House, house};
+use crate::House;
 use bytes::Bytes;
 use extraction::stream_batch;
 use futures::stream::{Stream, unfold};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use language_api::runtime::{StreamError, StreamLine, StreamLines, TaskParameters, write_answer};
-use language_api::{ApiError, Call, Limits, Reply};
+use language_api::{ApiError, Call, Reply};
 use spin_sdk::http::{HeaderValue, IntoResponse, Request};
 use spin_sdk::wasip3::http::types::{ErrorCode, Response};
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 /// A stream between two of its answers.
 struct Running {
-    house: Rc<House>,
-    limits: Limits,
+    house: House,
     parameters: TaskParameters,
     show_stats: bool,
     /// `None` after its end.
@@ -46,16 +44,15 @@ pub(crate) async fn answer(request: Request) -> Result<Response, ErrorCode> {
 }
 
 async fn open(call: &Call, body: IncomingRequestBody) -> Result<Running, ApiError> {
-    let (house, limits) = (house(), guest::limits().await?);
-    let parameters = house.extraction(&limits).open_stream(call).await?;
+    let house = House::open().await?;
+    let parameters = house.extraction().open_stream(call).await?;
     Ok(Running {
-        house,
         parameters,
         show_stats: call.query.flag("showStats"),
         body: Some(body),
-        lines: StreamLines::new(&limits),
+        lines: StreamLines::new(&house.limits),
         waiting: VecDeque::new(),
-        limits,
+        house,
     })
 }
 
@@ -89,7 +86,7 @@ impl Running {
             }
         }
         let batch = self.waiting.drain(..stream_batch(&self.waiting)).collect();
-        let extraction = self.house.extraction(&self.limits);
+        let extraction = self.house.extraction();
         Some(extraction.answer_lines(&self.parameters, self.show_stats, batch).await)
     }
 

@@ -2,6 +2,10 @@
 //!
 //! It decides nothing and knows no route.
 
+mod database;
+
+pub use database::catalog;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::{BodyExt, Full};
@@ -92,7 +96,8 @@ pub fn respond(reply: Reply, client_request_id: Option<HeaderValue>) -> Response
         ("access-control-allow-origin", "*".to_owned()),
         ("access-control-expose-headers", "*".to_owned()),
     ]);
-    if status != StatusCode::ACCEPTED && status != StatusCode::NO_CONTENT {
+    let typed = headers.iter().any(|(name, _)| *name == "content-type");
+    if !typed && status != StatusCode::ACCEPTED && status != StatusCode::NO_CONTENT {
         headers.push(("content-type", "application/json; charset=utf-8".to_owned()));
     }
     for (name, value) in headers {

@@ -2,7 +2,6 @@
 //!
 //! It reads no document; a body that comes twice changes nothing the second time.
 
-use catalog::driver::SpinSqlite;
 use catalog::{Catalog, Driver};
 use language_api::{ApiError, Call, ErrorKind, Reply};
 use serde::Serialize;
@@ -49,7 +48,7 @@ async fn decide(call: Call, authorization: Option<String>) -> Result<Reply, ApiE
                 let message = format!("the body is no bucket notification: {}", error.reason);
                 ApiError::new(ErrorKind::Field, message).at(error.target)
             })?;
-            Ok(Reply::ok(&note(&Catalog::new(SpinSqlite::default()), &events).await?))
+            Ok(Reply::ok(&note(&guest::catalog().await?, &events).await?))
         }
         _ => {
             let error = ApiError::new(ErrorKind::MethodNotAllowed, "this address knows GET, HEAD, POST");

@@ -1,7 +1,11 @@
-//! The studio's static files. The page itself talks to the REST API with the caller's key, like any client.
+//! The studio's static files, and the description of the API. The page itself talks to the REST API with the caller's
+//! key, like any client.
 
 use spin_sdk::http::{IntoResponse, Method, Request, Response, StatusCode};
 use spin_sdk::http_service;
+
+/// Where the description of the API is.
+const DESCRIPTION: &str = "/openapi.json";
 
 /// Path, content type, content.
 const FILES: [(&str, &str, &str); 3] = [
@@ -20,17 +24,22 @@ async fn handle(request: Request) -> impl IntoResponse {
         path => path,
     };
     let file = FILES.iter().find(|(name, _, _)| *name == path);
+    let known = file.is_some() || path == DESCRIPTION;
     match (request.method(), file) {
         (&Method::GET | &Method::HEAD, Some((_, content_type, content))) => {
-            answer(StatusCode::OK, content_type, content)
+            answer(StatusCode::OK, content_type, *content)
         }
-        (_, Some(_)) => answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is answered here"),
-        (_, None) => answer(StatusCode::NOT_FOUND, "text/plain", "nothing here; the studio is at /"),
+        (&Method::GET | &Method::HEAD, None) if known => {
+            let document = language_api::openapi::document().to_string();
+            answer(StatusCode::OK, "application/json; charset=utf-8", document)
+        }
+        _ if known => answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is answered here"),
+        _ => answer(StatusCode::NOT_FOUND, "text/plain", "nothing here; the studio is at /"),
     }
 }
 
-fn answer(status: StatusCode, content_type: &str, content: &'static str) -> Response<String> {
-    let mut response = Response::new(content.to_owned());
+fn answer(status: StatusCode, content_type: &str, content: impl Into<String>) -> Response<String> {
+    let mut response = Response::new(content.into());
     *response.status_mut() = status;
     let headers = [
         ("content-type", content_type),

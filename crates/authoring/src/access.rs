@@ -18,6 +18,7 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::Export { .. }
         | Route::GetExportJob { .. }
         | Route::GetExportResult { .. }
+        | Route::GetCopyJob { .. }
         | Route::ListTrainingJobs { .. }
         | Route::GetTrainingJob { .. }
         | Route::ListModels { .. }
@@ -26,6 +27,11 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::GetEvaluationSummary { .. }
         | Route::GetEvaluationResult { .. }
         | Route::GetEvaluationJob { .. }
+        | Route::ListExportedModels { .. }
+        | Route::GetExportedModel { .. }
+        | Route::GetExportedModelJob { .. }
+        | Route::GetExportedManifest { .. }
+        | Route::GetExportedFile { .. }
         | Route::ListResources { .. }
         | Route::ListDeployments { .. }
         | Route::GetSwapJob { .. }
@@ -33,12 +39,19 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::GetDeploymentJob { .. } => Role::Reader,
         Route::PatchProject { .. }
         | Route::Import { .. }
+        | Route::AuthorizeCopy { .. }
+        | Route::Copy { .. }
         | Route::Train { .. }
         | Route::CancelTrainingJob { .. }
         | Route::Evaluate { .. }
+        | Route::ExportModel { .. }
         | Route::LoadSnapshot { .. } => Role::Writer,
         Route::DeleteProject { .. }
         | Route::DeleteModel { .. }
+        | Route::DeleteExportedModel { .. }
+        | Route::AssignResources { .. }
+        | Route::UnassignResources { .. }
+        | Route::DeleteFromResources { .. }
         | Route::SwapDeployments { .. }
         | Route::PutDeployment { .. }
         | Route::DeleteDeployment { .. } => Role::Owner,

@@ -52,7 +52,7 @@ impl<D: Driver> Authoring<'_, D> {
         reply
     }
 
-    async fn find_job(&self, id: JobId, kinds: &[JobKind]) -> Result<Job, ApiError> {
+    pub(crate) async fn find_job(&self, id: JobId, kinds: &[JobKind]) -> Result<Job, ApiError> {
         let job = match self.catalog.job(&id.to_string(), self.now).await {
             Err(catalog::Error::NotFound { .. }) => return Err(ApiError::operation_not_found()),
             found => found?,

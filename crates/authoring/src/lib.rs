@@ -5,19 +5,24 @@
 //! gives the same answer.
 
 mod access;
+mod copies;
 mod deployments;
 mod evaluation;
 mod export;
+mod exported_models;
+mod foreign;
 mod import;
 mod jobs;
 mod lists;
 mod models;
 pub mod payloads;
 mod projects;
+mod resources;
 mod training;
 
 pub use access::role_needed;
-pub use import::reread_file;
+pub use copies::copied_settings;
+pub use import::{import_progress, reread_import};
 pub use projects::file_metadata;
 pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};
 

@@ -3,7 +3,6 @@
 use crate::training::{CONFIG_VERSIONS, expires};
 use crate::{Answer, Authoring};
 use catalog::Driver;
-use language_api::ProjectName;
 use language_api::languages::supported_languages;
 use language_api::training::TrainingConfigVersion;
 use serde::Serialize;
@@ -43,24 +42,8 @@ impl<D: Driver> Authoring<'_, D> {
         self.nothing()
     }
 
-    /// `GET /global/deployments/resources`: no other resource has deployments of this one.
-    ///
-    /// # Errors
-    /// 400 for wrong paging.
-    pub fn list_deployment_resources(&self) -> Answer {
-        self.nothing()
-    }
-
-    /// `GET /{project}/resources`: a project lives on this server alone.
-    ///
-    /// # Errors
-    /// 404, 400 for wrong paging.
-    pub async fn list_resources(&self, project: &ProjectName) -> Answer {
-        self.project(project).await?;
-        self.nothing()
-    }
-
-    fn nothing(&self) -> Answer {
+    /// An empty list.
+    pub(crate) fn nothing(&self) -> Answer {
         self.page_of::<()>(vec![], "")
     }
 

@@ -52,12 +52,38 @@ impl EvaluatePayload {
     }
 }
 
+/// Payload of an import in another tool's format; the contract's own file is a payload as it came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignPayload {
+    /// The contract's label file, as JSON text.
+    pub file: String,
+    /// Location and text of each document, in the order of the file.
+    pub texts: Vec<(String, String)>,
+}
+
 /// Payload of an export.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportPayload {
     /// The model whose training labels are exported; the project's present ones when absent.
     pub model_label: Option<String>,
+}
+
+/// Payload of a copy; the job's target is the project that is copied.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyPayload {
+    /// The container with the copy's documents.
+    pub container: String,
+}
+
+/// Payload of a model's export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportModelPayload {
+    /// Label of the model whose present state is exported.
+    pub model_label: String,
 }
 
 /// Payload of a deployment.

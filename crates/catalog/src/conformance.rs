@@ -3,7 +3,9 @@
 //! A runner names a check, gives it a fresh [`Database`] and lets it panic when a promise is broken. The native driver
 //! runs them in this crate's tests, a component runs the same ones against its host.
 
+mod copy_grants;
 mod deployments;
+mod exported_models;
 mod extraction_jobs;
 mod jobs;
 mod keys;
@@ -87,6 +89,11 @@ checks!(
     models::an_evaluation_is_replaced_whole,
     deployments::put_swap_delete,
     deployments::served_model_in_one_look,
+    copy_grants::a_grant_is_good_for_one_copy,
+    copy_grants::a_refused_copy_keeps_its_grant,
+    copy_grants::an_installation_has_one_id,
+    exported_models::put_replace_delete,
+    exported_models::deployments_do_not_notice,
     extraction_jobs::life_of_a_job,
     extraction_jobs::cancelled_jobs_keep_their_tasks,
     keys::access_keys,

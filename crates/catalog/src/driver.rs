@@ -2,17 +2,54 @@
 
 use crate::{Error, Row, Value};
 
+mod either;
+#[cfg(feature = "native")]
+mod native_postgres;
 #[cfg(feature = "native")]
 mod native_sqlite;
+#[cfg(any(feature = "native", feature = "guest"))]
+mod postgres;
+#[cfg(feature = "native")]
+mod postgres_address;
+#[cfg(feature = "native")]
+mod postgres_watch;
+#[cfg(feature = "guest")]
+mod spin_postgres;
 #[cfg(feature = "guest")]
 mod spin_sqlite;
 #[cfg(any(feature = "native", feature = "guest"))]
 mod sqlite;
 
+pub use either::Either;
+#[cfg(feature = "native")]
+pub use native_postgres::{NativePostgres, PostgresConnection};
 #[cfg(feature = "native")]
 pub use native_sqlite::{ChangeWatch, NativeSqlite};
+#[cfg(feature = "native")]
+pub use postgres_watch::PostgresWatch;
+#[cfg(feature = "guest")]
+pub use spin_postgres::{SpinPostgres, SpinPostgresConnection};
 #[cfg(feature = "guest")]
 pub use spin_sqlite::SpinSqlite;
+
+/// The driver of a process: SQLite's file or a PostgreSQL server.
+#[cfg(feature = "native")]
+pub type Native = Either<NativeSqlite, NativePostgres>;
+
+/// The driver of a component: SQLite or PostgreSQL, as its host provides them.
+#[cfg(feature = "guest")]
+pub type Guest = Either<SpinSqlite, SpinPostgres>;
+
+#[cfg(feature = "guest")]
+impl Guest {
+    /// The PostgreSQL database at `address`; the SQLite database with the label `default` when that is empty.
+    pub fn at(address: &str) -> Self {
+        match address {
+            "" => Self::Sqlite(SpinSqlite::default()),
+            _ => Self::Postgres(SpinPostgres::new(address)),
+        }
+    }
+}
 
 /// Hands out connections to one database. A connection serves one statement or transaction at a time; callers that
 /// work at the same time get different ones.
@@ -29,6 +66,11 @@ pub trait Driver {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::AccessDenied`].
     async fn connect(&self) -> Result<Self::Connection, Error>;
+
+    /// Statements this engine alone needs after the migrations, each safe to repeat.
+    fn schema_extras(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// Runs statements. SQL has placeholders `?1`, `?2` … for `params` and holds a single statement.

@@ -135,6 +135,12 @@ pub enum Resource {
     Encoder,
     /// An access key.
     AccessKey,
+    /// A permission to copy.
+    CopyGrant,
+    /// An exported model.
+    ExportedModel,
+    /// A file of an exported model.
+    ExportedFile,
 }
 
 impl fmt::Display for Resource {
@@ -150,6 +156,9 @@ impl fmt::Display for Resource {
             Self::Deployment => "deployment",
             Self::Encoder => "encoder",
             Self::AccessKey => "access key",
+            Self::CopyGrant => "permission to copy",
+            Self::ExportedModel => "exported model",
+            Self::ExportedFile => "file of an exported model",
         })
     }
 }

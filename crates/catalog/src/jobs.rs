@@ -29,6 +29,8 @@ pub enum JobKind {
     Import,
     /// Writes a project's labels into a file.
     Export,
+    /// Replaces a project's labels by those of another, its target.
+    Copy,
     /// Makes a model.
     Train,
     /// Scores a model again.
@@ -39,6 +41,10 @@ pub enum JobKind {
     Swap,
     /// Removes a deployment.
     DeleteDeployment,
+    /// Copies a model's bundle for whoever carries it away.
+    ExportModel,
+    /// Removes such a copy.
+    DeleteExportedModel,
     /// Puts a project's labels back to what a model was trained on.
     LoadSnapshot,
     /// Removes a project.
@@ -49,14 +55,17 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Import,
         Self::Export,
+        Self::Copy,
         Self::Train,
         Self::Evaluate,
         Self::Deploy,
         Self::Swap,
         Self::DeleteDeployment,
+        Self::ExportModel,
+        Self::DeleteExportedModel,
         Self::LoadSnapshot,
         Self::DeleteProject,
         Self::Extract,
@@ -72,11 +81,14 @@ impl JobKind {
         match self {
             Self::Import => "import",
             Self::Export => "export",
+            Self::Copy => "copy",
             Self::Train => "train",
             Self::Evaluate => "evaluate",
             Self::Deploy => "deploy",
             Self::Swap => "swap",
             Self::DeleteDeployment => "delete-deployment",
+            Self::ExportModel => "export-model",
+            Self::DeleteExportedModel => "delete-exported-model",
             Self::LoadSnapshot => "load-snapshot",
             Self::DeleteProject => "delete-project",
             Self::Extract => "extract",
@@ -173,7 +185,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// The project it belongs to.
     pub project: String,
-    /// The model label or deployment it is about; empty when the kind has none.
+    /// The model label, deployment, exported model or other project it is about; empty when the kind has none.
     pub target: String,
     /// What the worker needs to know; any size, and forgotten when the job ends.
     pub payload: Vec<u8>,

@@ -1,13 +1,14 @@
 //! The only SQL: projects, labels, jobs, models and deployments, behind one [`Catalog`].
 //!
-//! One schema and one set of statements for every engine; a [`Driver`] carries them to SQLite, either through the
-//! interface a component imports (feature `guest`) or directly (feature `native`). One file per resource. This crate
+//! One schema and one set of statements for every engine; a [`Driver`] carries them to SQLite or PostgreSQL, either through
+//! the interface a component imports (feature `guest`) or directly (feature `native`). One file per resource. This crate
 //! knows nothing of S3 or of models, and of the wire only which answer each error is (`answer`): JSON columns are texts
 //! that callers write and read.
 //!
 //! **Statements** are written for SQLite and PostgreSQL at once: numbered placeholders `?1` (a PostgreSQL driver
 //! writes `$1`), `ON CONFLICT`, `RETURNING`, partial indexes, and the column types `TEXT`, `BIGINT`,
-//! `DOUBLE PRECISION` and `BLOB`. Times are microseconds UTC; the clock is the caller's.
+//! `DOUBLE PRECISION` and `BLOB`. PostgreSQL gives a placeholder the type of what stands beside it, which must be a
+//! column (`attempt + 1 = ?3`, not `attempt = ?3 - 1`). Times are microseconds UTC; the clock is the caller's.
 //!
 //! **Durability**: when a method that writes returns `Ok`, the write is on disk. Each method is one transaction unless
 //! its documentation says otherwise; a future that is dropped half-way leaves nothing behind.
@@ -17,10 +18,12 @@ mod answer;
 mod call_rates;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod copy_grants;
 mod deployments;
 pub mod driver;
 mod encoders;
 mod error;
+mod exported_models;
 mod extraction_jobs;
 mod jobs;
 mod labels;
@@ -35,10 +38,12 @@ mod value;
 
 pub use access_keys::{AccessKey, Role};
 pub use call_rates::CallClass;
+pub use copy_grants::CopyGrant;
 pub use deployments::{Deployment, ServedModel};
 pub use driver::{Connection, Driver};
 pub use encoders::Encoder;
 pub use error::{Error, Resource};
+pub use exported_models::ExportedModel;
 pub use extraction_jobs::{ExtractionJob, ExtractionTask, NewExtractionJob, TaskResult};
 pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome};
 pub use labels::{

@@ -3,8 +3,11 @@
 use crate::{Catalog, Driver, Error};
 
 /// One step: its statements, each ended by a semicolon at the end of a line.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_call_counts.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_call_counts.sql"),
+    include_str!("migrations/0003_copies.sql"),
+];
 
 /// The schema this program reads and writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -30,6 +33,9 @@ impl<D: Driver> Catalog<D> {
                 tx.execute(statement, &[]).await?;
             }
             tx.execute("INSERT INTO schema_version (version) VALUES (?1)", &[version.into()]).await?;
+        }
+        for statement in self.driver.schema_extras() {
+            tx.execute(statement, &[]).await?;
         }
         tx.commit().await
     }

@@ -7,7 +7,7 @@ use crate::labels::LabelSetState;
 use crate::transaction::Transaction;
 use crate::{
     Catalog, Connection, Driver, Error, LabelSet, Lease, NewJob, Page, PageRequest, Resource, Row, Value,
-    jobs,
+    exported_models, jobs,
 };
 
 const COLUMNS: &str = "name, container, language, multilingual, description, confidence_threshold, created_at, \
@@ -111,10 +111,7 @@ impl<D: Driver> Catalog<D> {
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        match find(&mut tx, &change.name).await? {
-            Some(project) => check_container(&project, change)?,
-            None => drop(put(&mut tx, change, now).await?),
-        }
+        prepare(&mut tx, change, now).await?;
         jobs::enqueue(&mut tx, job, now).await?;
         tx.commit().await
     }
@@ -176,6 +173,7 @@ impl<D: Driver> Catalog<D> {
         let mut tx = self.write().await?;
         tx.check_lease(lease).await?;
         tx.execute("DELETE FROM deployments WHERE project = ?1", &[name.into()]).await?;
+        exported_models::remove_all(&mut tx, name).await?;
         tx.execute("DELETE FROM models WHERE project = ?1", &[name.into()]).await?;
         tx.execute(
             "UPDATE label_sets SET state = ?2, retired_at = ?3 WHERE project = ?1 AND state <> ?2",
@@ -218,6 +216,20 @@ pub(crate) async fn put<C: Connection>(
     )
     .await?;
     Ok((project, written))
+}
+
+/// Makes the project of a job that will fill it, when there is none; else proves that the job may. Whether it was there.
+pub(crate) async fn prepare<C: Connection>(
+    tx: &mut Transaction<C>,
+    change: &ProjectChange,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let existing = find(tx, &change.name).await?;
+    match &existing {
+        Some(project) => check_container(project, change)?,
+        None => drop(put(tx, change, now).await?),
+    }
+    Ok(existing.is_some())
 }
 
 fn check_container(project: &Project, change: &ProjectChange) -> Result<(), Error> {

@@ -86,7 +86,7 @@ pub struct Component {
     /// What it does.
     #[serde(default)]
     pub description: String,
-    /// Hosts it may call: `scheme://host[:port]`, `*` for any.
+    /// Hosts it may call: `scheme://host[:port]`, `*` for any; templates over application variables.
     #[serde(default)]
     pub allowed_outbound_hosts: Vec<String>,
     /// Database labels it may open.
@@ -191,13 +191,13 @@ impl Manifest {
         }
         for (id, component) in &mut components {
             component.source = folder.join(&component.source);
-            for (name, template) in &component.variables {
-                template_names(template)
-                    .and_then(|names| match names.iter().find(|name| !file.variables.contains_key(**name)) {
-                        Some(unknown) => Err(format!("uses the undeclared variable {unknown:?}")),
-                        None => Ok(()),
-                    })
-                    .map_err(|reason| format!("variable {name:?} of component {id:?} {reason}"))?;
+            let variables = component.variables.iter();
+            let templates = variables.map(|(name, template)| (format!("variable {name:?}"), template)).chain(
+                component.allowed_outbound_hosts.iter().map(|host| (format!("allowed host {host:?}"), host)),
+            );
+            for (what, template) in templates {
+                check_template(template, &file.variables)
+                    .map_err(|reason| format!("{what} of component {id:?} {reason}"))?;
             }
         }
         Ok(Self {
@@ -206,6 +206,14 @@ impl Manifest {
             triggers: file.trigger.http,
             components,
         })
+    }
+}
+
+/// Every variable that a template names must be declared.
+fn check_template(template: &str, declared: &BTreeMap<String, Variable>) -> Result<(), String> {
+    match template_names(template)?.iter().find(|name| !declared.contains_key(**name)) {
+        Some(unknown) => Err(format!("uses the undeclared variable {unknown:?}")),
+        None => Ok(()),
     }
 }
 
@@ -286,6 +294,10 @@ mod tests {
         assert!(reason.contains("\"b\""), "{reason}");
         let reason = refusal(|text| text.replace("{{ secret }}", "{{ other }}"));
         assert!(reason.contains("other"), "{reason}");
+        let reason = refusal(|text| {
+            text.replace("source =", "allowed_outbound_hosts = [\"postgres://{{ host }}\"]\nsource =")
+        });
+        assert!(reason.contains("\"host\""), "{reason}");
         let reason = refusal(|text| text.replace("{{ secret }}", "{{ secret"));
         assert!(reason.contains("unclosed"), "{reason}");
     }

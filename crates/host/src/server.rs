@@ -6,12 +6,13 @@ use crate::engine::{self, EngineError};
 use crate::interfaces::bindings;
 use crate::interfaces::nn::{ModelRegistry, Models};
 use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
+use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::{Databases, SqliteDatabase};
 use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_template};
 use crate::router::{Match, RouteError, Router};
 use crate::state::{Grants, State};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -126,8 +127,14 @@ impl Host {
         let engine = engine::engine()?;
         let clock = EpochClock::start(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
         let ending = Arc::new(AtomicBool::new(false));
-        let loader =
-            Loader { settings, engine, clock: Arc::new(clock), variables, ending: Arc::clone(&ending) };
+        let loader = Loader {
+            settings,
+            engine,
+            clock: Arc::new(clock),
+            variables,
+            postgres: Arc::default(),
+            ending: Arc::clone(&ending),
+        };
         let components = manifest
             .components
             .iter()
@@ -182,13 +189,26 @@ impl Host {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    /// What whoever watches this process asks.
+    fn health(&self, method: &Method, path: &str) -> Response<WasiBody> {
+        match (method, path) {
+            (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok"),
+            (&Method::GET | &Method::HEAD, _) if self.ready.load(Ordering::Acquire) => {
+                text(StatusCode::OK, "ready")
+            }
+            (&Method::GET | &Method::HEAD, _) => text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            _ => {
+                let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
+                refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+                refused
+            }
+        }
+    }
+
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
         let path = request.uri().path().to_owned();
-        match path.as_str() {
-            "/healthz" => return text(StatusCode::OK, "ok"),
-            "/readyz" if self.ready.load(Ordering::Acquire) => return text(StatusCode::OK, "ready"),
-            "/readyz" => return text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
-            _ => {}
+        if matches!(path.as_str(), "/healthz" | "/readyz") {
+            return self.health(request.method(), &path);
         }
         let Some(found) = self.router.find(&path) else {
             return error(StatusCode::NOT_FOUND, "NotFound", "no component answers this path");
@@ -230,17 +250,21 @@ struct Loader<'a> {
     engine: Engine,
     clock: Arc<EpochClock>,
     variables: BTreeMap<String, String>,
+    postgres: Arc<PostgresServers>,
     ending: Arc<AtomicBool>,
 }
 
 impl Loader<'_> {
     fn load(&self, id: &str, component: &Component) -> Result<Served, HostError> {
         let own = component.settings();
-        let outbound = OutboundHosts::parse(&component.allowed_outbound_hosts)
+        let hosts = component.allowed_outbound_hosts.iter();
+        let hosts: Vec<_> = hosts.map(|entry| fill_template(entry, &self.variables)).collect();
+        let outbound = OutboundHosts::parse(&hosts)
             .map_err(|source| HostError::Outbound { component: id.to_owned(), source })?;
         let grants = Grants {
             outbound,
             databases: self.databases(id, component)?,
+            postgres: Arc::clone(&self.postgres),
             variables: component
                 .variables
                 .iter()

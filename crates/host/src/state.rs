@@ -2,6 +2,7 @@
 
 use crate::interfaces::nn::ModelRegistry;
 use crate::interfaces::outbound::OutboundHosts;
+use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::Databases;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use wasmtime_wasi_nn::wit::{WasiNnCtx, WasiNnView};
 pub(crate) struct Grants {
     pub(crate) outbound: OutboundHosts,
     pub(crate) databases: Databases,
+    pub(crate) postgres: Arc<PostgresServers>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) models: Option<ModelRegistry>,
     pub(crate) memory_bytes_max: usize,

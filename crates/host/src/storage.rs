@@ -1,11 +1,14 @@
 //! The embedded S3 server: a real S3 endpoint over a folder, for one machine.
 
+mod listing;
+mod objects;
+
 use crate::storage::StorageError::{Folder, Listen};
+use crate::storage::objects::Objects;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use s3s_fs::FileSystem;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -60,7 +63,7 @@ impl Storage {
     ) -> Result<Self, StorageError> {
         let unusable = |reason: String| Folder { path: folder.to_path_buf(), reason };
         std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
-        let objects = FileSystem::new(folder).map_err(|error| unusable(format!("{error:?}")))?;
+        let objects = Objects::new(folder).map_err(|error| unusable(format!("{error:?}")))?;
         let mut service = S3ServiceBuilder::new(objects);
         service.set_auth(SimpleAuth::from_single(
             credentials.access_key_id.clone(),

@@ -4,11 +4,12 @@
 
 use host::{Host, HostError, HostSettings, Models, SqliteDatabase};
 use model::{Graph, GraphError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use test_postgres::PostgresServer;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot};
@@ -106,6 +107,60 @@ fn the_guest_driver_keeps_the_catalogs_promises() {
     let broken: Vec<_> =
         checks.iter().filter(|check| served.get(&format!("check?{check}")).1 != "kept").collect();
     assert!(broken.is_empty(), "standard error has the reasons: {broken:?}");
+}
+
+#[test]
+fn the_guest_driver_keeps_them_over_postgresql_too() {
+    let Some(server) = PostgresServer::start().expect("a server") else { return };
+    let served = Served::start(&granted(&server), &[]);
+    let broken: Vec<_> = served
+        .ok("checks")
+        .lines()
+        .filter(|check| {
+            let place = server.database().expect("a database");
+            served.get(&format!("check?{check}={place}")).1 != "kept"
+        })
+        .map(str::to_owned)
+        .collect();
+    assert!(broken.is_empty(), "standard error has the reasons: {broken:?}");
+}
+
+fn granted(server: &PostgresServer) -> String {
+    format!("allowed_outbound_hosts = [\"postgres://127.0.0.1:{}\"]", server.port())
+}
+
+#[test]
+fn a_guest_reaches_the_granted_server_alone_and_hears_when_it_is_away() {
+    let Some(mut server) = PostgresServer::start().expect("a server") else { return };
+    let place = server.database().expect("a database");
+    let (served, other) = (Served::start(&granted(&server), &[]), Served::start("", &[]));
+    assert_eq!(served.ok(&format!("postgres?{place}")), "Ok(1)");
+    let refused = other.ok(&format!("postgres?{place}"));
+    assert!(refused.contains("AccessDenied"), "nothing was granted to it: {refused}");
+    let elsewhere = place.replace("127.0.0.1", "localhost");
+    assert!(served.ok(&format!("postgres?{elsewhere}")).contains("AccessDenied"), "another name");
+    let secret = served.ok(&format!("postgres?{place}?sslmode=require"));
+    assert!(secret.contains("Unavailable") && secret.contains("TLS"), "{secret}");
+
+    server.stop();
+    let away = served.ok(&format!("postgres?{place}"));
+    assert!(away.contains("Unavailable"), "{away}");
+    server.start_again().expect("it starts again");
+    assert_eq!(served.ok(&format!("postgres?{place}")), "Ok(1)", "with a connection that works");
+}
+
+/// Many requests share few connections, and none inherits another's transaction.
+#[test]
+fn connections_are_kept_for_the_next_request() {
+    let Some(server) = PostgresServer::start().expect("a server") else { return };
+    let place = server.database().expect("a database");
+    let served = Served::start(&granted(&server), &[]);
+    let session = || served.ok(&format!("session?{place}"));
+    let first = session();
+    assert!(first.starts_with("Ok("), "{first}");
+    // A session is cleaned after its use and free a moment later: a few may take turns.
+    let sessions: BTreeSet<String> = (0..30).map(|_| session()).collect();
+    assert!(sessions.len() < 10, "{sessions:?}");
 }
 
 #[test]

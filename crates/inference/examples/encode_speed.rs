@@ -2,13 +2,13 @@
 //! given it.
 //!
 //! ```text
-//! cargo run --release -p inference --example encode_speed -- [encoder folder] [f32|bf16|auto] [batch pieces]
+//! cargo run --release -p inference --example encode_speed -- [encoder folder] [f32|bf16|auto] [batch pieces] [f32|int8]
 //! ```
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use inference::{EncoderPackage, OpenVinoEncoder, Precision, Settings};
+use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Precision, Settings, Weights};
 use model::{Encoder, Pieces};
 
 /// Fewest rounds of a measurement.
@@ -27,8 +27,17 @@ fn main() -> anyhow::Result<()> {
         Some(other) => anyhow::bail!("{other:?} is not f32, bf16 or auto"),
     };
     let batch_pieces = arguments.next().map(|count| count.parse()).transpose().context("batch pieces")?;
+    let weights = match arguments.next().as_deref() {
+        None | Some("int8") => Weights::Int8,
+        Some("f32") => Weights::F32,
+        Some(other) => anyhow::bail!("weights {other:?} are not f32 or int8"),
+    };
     let store = std::env::temp_dir().join("spindle-encode-speed");
-    let package = EncoderPackage::convert(published.as_ref(), &store, None)?;
+    let package = EncoderPackage::convert(
+        published.as_ref(),
+        &store,
+        &Conversion { weights, ..Conversion::default() },
+    )?;
     let settings = Settings { precision, batch_pieces, ..Settings::default() };
     let encoder = OpenVinoEncoder::open(&package.folder, &settings)?;
     // One batch and one stream of all threads: what a plain call of OpenVINO does.

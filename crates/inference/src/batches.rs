@@ -1,21 +1,22 @@
-//! Which windows are computed together: only those some word needs, similar lengths side by side.
+//! Which windows are computed together: only those some word needs, and only such of one length.
 //!
-//! Rows arrive padded to the longest of a request. Computing them so would spend most of the time on padding, so
-//! each row counts with its true length, and rows of similar length share a batch. Pure; no OpenVINO here.
+//! Rows arrive padded to the longest of a request. Computing them so would spend most of the time on padding, and would
+//! make a row's last bits depend on its company: sums over more padding are rounded in another order, and 8-bit
+//! arithmetic carries that on. So each row is padded to a length that follows from its own alone ([`padded`]): the same
+//! window gives the same bits in training and in service, whoever else asks. Pure; no OpenVINO here.
 
 use std::collections::HashSet;
 
 use model::{GraphError, Pieces};
 
-/// Padding a batch may hold before a new one is cheaper: what one more call costs, in word pieces.
-const CALL_COST_PIECES: usize = 48;
+use crate::sharing::Input;
 
 /// One call of the encoder.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
     /// Rows of the request, in the order of the batch.
     pub(crate) rows: Vec<usize>,
-    /// Row length in the batch: the longest true length.
+    /// Row length in the batch, padding included.
     pub(crate) length: usize,
 }
 
@@ -25,6 +26,8 @@ pub(crate) struct Request<'a> {
     pieces: &'a Pieces,
     /// True length of each row: one past its last unmasked piece.
     lengths: Vec<usize>,
+    /// The encoder's longest row.
+    max_pieces: usize,
     /// Words sorted by row: `(row, column, word)`.
     words: Vec<(usize, usize, usize)>,
 }
@@ -50,7 +53,7 @@ impl<'a> Request<'a> {
             .map(|(word, place)| (*place as usize / pieces.length, *place as usize % pieces.length, word))
             .collect();
         words.sort_unstable();
-        Ok(Self { pieces, lengths, words })
+        Ok(Self { pieces, lengths, max_pieces, words })
     }
 
     /// Number of words.
@@ -64,52 +67,48 @@ impl<'a> Request<'a> {
     /// over at least `streams` batches where it can be.
     pub(crate) fn batches(&self, batch_pieces: usize, streams: usize) -> Vec<Batch> {
         let needed: HashSet<usize> = self.words.iter().map(|(row, _, _)| *row).collect();
-        let mut rows: Vec<usize> = needed.into_iter().collect();
-        rows.sort_unstable_by_key(|row| (std::cmp::Reverse(self.lengths[*row]), *row));
-        let total: usize = rows.iter().map(|row| self.lengths[*row]).sum();
-        let share = total.div_ceil(streams.max(1));
+        let mut rows: Vec<(usize, usize)> =
+            needed.into_iter().map(|row| (padded(self.lengths[row], self.max_pieces), row)).collect();
+        rows.sort_unstable_by_key(|(length, row)| (std::cmp::Reverse(*length), *row));
+        let total: usize = rows.iter().map(|(length, _)| length).sum();
+        let pieces_max = batch_pieces.min(total.div_ceil(streams.max(1)));
         let mut batches: Vec<Batch> = Vec::new();
-        let (mut real, mut padding) = (0, 0);
-        for row in rows {
-            let length = self.lengths[row];
-            if let Some(batch) = batches.last_mut() {
-                let waste = padding + batch.length - length;
-                let fits = (batch.rows.len() + 1) * batch.length <= batch_pieces && real + length <= share;
-                if fits && waste <= CALL_COST_PIECES {
+        for (length, row) in rows {
+            match batches.last_mut() {
+                Some(batch) if batch.length == length && (batch.rows.len() + 1) * length <= pieces_max => {
                     batch.rows.push(row);
-                    (real, padding) = (real + length, waste);
-                    continue;
                 }
+                _ => batches.push(Batch { rows: vec![row], length }),
             }
-            batches.push(Batch { rows: vec![row], length });
-            (real, padding) = (length, 0);
         }
         batches
     }
 
-    /// Copies the batch's part of tensor `from` (a field of [`Pieces`]) into `to`, `rows * length`, row after row.
-    pub(crate) fn fill(&self, batch: &Batch, from: &[i32], to: &mut [i32]) {
-        for (row, slot) in batch.rows.iter().zip(to.chunks_exact_mut(batch.length)) {
-            let start = row * self.pieces.length;
-            slot.copy_from_slice(&from[start..start + batch.length]);
-        }
-    }
-
-    /// The vocabulary ids and the mask asked about.
-    pub(crate) fn pieces(&self) -> &Pieces {
-        self.pieces
-    }
-
-    /// Copies each word's vector from the batch's output, `rows * length * width`, to its place in `vectors`.
-    pub(crate) fn gather(&self, batch: &Batch, hidden: &[f32], width: usize, vectors: &mut [f32]) {
+    /// The batch's tensors, and its words as `(row * length + column, word)`.
+    pub(crate) fn take(&self, batch: &Batch) -> (Input, Vec<(usize, usize)>) {
+        let length = batch.length;
+        let mut input = Input { rows: batch.rows.len(), length, ..Input::default() };
+        let mut words = Vec::new();
         for (slot, row) in batch.rows.iter().enumerate() {
+            let (start, end) = (row * self.pieces.length, (slot + 1) * length);
+            let real = start..start + self.lengths[*row];
+            input.ids.extend_from_slice(&self.pieces.input_ids[real.clone()]);
+            input.mask.extend_from_slice(&self.pieces.attention_mask[real]);
+            input.ids.resize(end, 0);
+            input.mask.resize(end, 0);
             let first = self.words.partition_point(|(other, _, _)| other < row);
-            for (_, column, word) in self.words[first..].iter().take_while(|(other, _, _)| other == row) {
-                let from = (slot * batch.length + column) * width;
-                vectors[word * width..][..width].copy_from_slice(&hidden[from..from + width]);
-            }
+            let own = self.words[first..].iter().take_while(|(other, _, _)| other == row);
+            words.extend(own.map(|(_, column, word)| (slot * length + column, *word)));
         }
+        (input, words)
     }
+}
+
+/// The length that a row of `length` pieces is computed with: a quarter more at most, and few different ones, so that rows
+/// find company and OpenVINO need not prepare itself for every length.
+fn padded(length: usize, max_pieces: usize) -> usize {
+    let step = (length.next_power_of_two() / 8).max(8);
+    length.next_multiple_of(step).min(max_pieces.max(length))
 }
 
 fn true_lengths(pieces: &Pieces) -> Vec<usize> {
@@ -177,7 +176,7 @@ mod tests {
         let mut pieces = pieces(&[3, 4, 2], 4);
         pieces.first_pieces.remove(1);
         let request = Request::new(&pieces, 100, 8).expect("sound pieces");
-        assert_eq!(request.batches(64, 1), [Batch { rows: vec![0, 2], length: 3 }]);
+        assert_eq!(request.batches(64, 1), [Batch { rows: vec![0, 2], length: 8 }]);
     }
 
     #[test]
@@ -185,6 +184,17 @@ mod tests {
         let nothing = Pieces::default();
         let request = Request::new(&nothing, 100, 8).expect("no contradiction");
         assert!(request.batches(64, 2).is_empty() && request.words() == 0);
+    }
+
+    #[test]
+    fn padding_is_little_and_within_the_encoder() {
+        for length in 1..=510 {
+            let padded = padded(length, 510);
+            assert!(padded >= length && padded <= 510, "{length} became {padded}");
+            assert!(padded - length < (length / 4).max(8), "{length} became {padded}");
+        }
+        let lengths: HashSet<usize> = (1..=512).map(|length| padded(length, 512)).collect();
+        assert!(lengths.len() <= 24, "{} lengths", lengths.len());
     }
 
     #[test]
@@ -197,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn batches_hold_every_row_once_with_little_padding(
+        fn batches_hold_every_row_once_with_its_own_padding(
             lengths in prop::collection::vec(0usize..40, 0..60),
             budget in 1usize..400,
             streams in 1usize..4,
@@ -210,15 +220,15 @@ mod tests {
             let wanted: Vec<usize> = (0..lengths.len()).filter(|row| lengths[*row] > 0).collect();
             prop_assert_eq!(rows, wanted);
             for batch in &batches {
-                let real: usize = batch.rows.iter().map(|row| lengths[*row]).sum();
-                prop_assert_eq!(batch.length, batch.rows.iter().map(|row| lengths[*row]).max().unwrap_or(0));
                 prop_assert!(batch.rows.len() == 1 || batch.rows.len() * batch.length <= budget);
-                prop_assert!(batch.rows.len() * batch.length - real <= CALL_COST_PIECES);
+                for row in &batch.rows {
+                    prop_assert_eq!(batch.length, padded(lengths[*row], 40));
+                }
             }
         }
 
         #[test]
-        fn what_is_filled_in_is_gathered_for_the_same_word(
+        fn every_word_is_taken_once_with_its_own_piece(
             lengths in prop::collection::vec(1usize..12, 1..20),
             budget in 1usize..100,
         ) {
@@ -230,16 +240,17 @@ mod tests {
                 .map(|place| place as i32)
                 .collect();
             let request = Request::new(&pieces, 100, 12).expect("sound pieces");
-            let mut vectors = vec![f32::NAN; request.words()];
+            let mut found = vec![None; request.words()];
             for batch in request.batches(budget, 1) {
-                let mut ids = vec![0; batch.rows.len() * batch.length];
-                request.fill(&batch, &pieces.input_ids, &mut ids);
-                let hidden: Vec<f32> = ids.iter().map(|id| *id as f32).collect();
-                request.gather(&batch, &hidden, 1, &mut vectors);
+                let (input, words) = request.take(&batch);
+                prop_assert_eq!(input.ids.len(), input.rows * input.length);
+                for (piece, word) in words {
+                    prop_assert_eq!((input.mask[piece], found[word].replace(input.ids[piece])), (1, None));
+                }
             }
-            let expected: Vec<f32> =
-                pieces.first_pieces.iter().map(|place| pieces.input_ids[*place as usize] as f32).collect();
-            prop_assert_eq!(vectors, expected);
+            let expected: Vec<Option<i32>> =
+                pieces.first_pieces.iter().map(|place| Some(pieces.input_ids[*place as usize])).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -1,17 +1,17 @@
 //! A pretrained encoder compiled by OpenVINO, behind [`model::Encoder`].
 
-use std::collections::VecDeque;
 use std::path::Path;
 
 use model::{EncoderRef, GraphError, Pieces};
 use openvino::{ElementType, InferenceError, Shape, Tensor};
 use thiserror::Error;
 
-use crate::batches::{Batch, Request};
+use crate::batches::Request;
 use crate::library::{Library, LibraryError};
 use crate::package::{BIN_FILE, EncoderManifest, EncoderPackage, PackageError, XML_FILE};
 use crate::requests::{Lease, RequestPool};
 use crate::settings::Settings;
+use crate::sharing::{Device, Input, Sharing};
 
 /// Positions of the inputs and of the output in the graph that `ir` writes.
 const INPUT_IDS: usize = 0;
@@ -43,9 +43,7 @@ pub enum OpenError {
 pub struct OpenVinoEncoder {
     digest: String,
     manifest: EncoderManifest,
-    pool: RequestPool,
-    batch_pieces: usize,
-    streams: usize,
+    sharing: Sharing<RequestPool>,
 }
 
 impl OpenVinoEncoder {
@@ -82,8 +80,10 @@ impl OpenVinoEncoder {
         };
         let model = library.compile(xml, bin, settings).map_err(compile_error)?;
         let streams = settings.streams();
-        // A second request per stream is filled while the first computes.
-        let pool = RequestPool::new(model, 2 * streams).map_err(|error| compile_error(error.to_string()))?;
+        // One more is filled while the others compute.
+        let places = streams + 1;
+        let pool = RequestPool::new(model, places).map_err(|error| compile_error(error.to_string()))?;
+        let sharing = Sharing::new(pool, manifest.width as usize, settings.batch_pieces(), streams, places);
         tracing::info!(
             encoder = manifest.name,
             digest,
@@ -91,7 +91,7 @@ impl OpenVinoEncoder {
             threads = settings.threads(),
             "encoder compiled"
         );
-        Ok(Self { digest, manifest, pool, batch_pieces: settings.batch_pieces(), streams })
+        Ok(Self { digest, manifest, sharing })
     }
 
     /// The package's digest.
@@ -110,81 +110,54 @@ impl OpenVinoEncoder {
     }
 }
 
-/// A batch being computed.
-struct Running<'a> {
-    lease: Lease<'a>,
-    batch: Batch,
-}
-
 impl model::Encoder for OpenVinoEncoder {
     fn width(&self) -> usize {
         self.manifest.width as usize
     }
 
+    /// Computed together with what others ask at the same time; the same window gives the same bits on the same machine,
+    /// whatever is asked beside it.
     fn encode(&self, pieces: &Pieces) -> Result<Vec<f32>, GraphError> {
         let (vocabulary, max_pieces) = (self.manifest.vocabulary as usize, self.manifest.max_pieces as usize);
-        let request = Request::new(pieces, vocabulary, max_pieces)?;
-        let width = self.width();
-        let mut vectors = vec![0.0; request.words() * width];
-        let mut running = VecDeque::new();
-        for batch in request.batches(self.batch_pieces, self.streams) {
-            // Waiting for a request while holding others could wait for ever: only one's own results free them.
-            let lease = loop {
-                if let Some(lease) = self.pool.try_take() {
-                    break lease;
-                }
-                match running.pop_front() {
-                    Some(oldest) => finish(oldest, &request, width, &mut vectors)?,
-                    None => break self.pool.take(),
-                }
-            };
-            running.push_back(start(lease, &request, batch).map_err(failed)?);
-        }
-        for oldest in running {
-            finish(oldest, &request, width, &mut vectors)?;
-        }
-        Ok(vectors)
+        self.sharing.encode(&Request::new(pieces, vocabulary, max_pieces)?)
     }
 }
 
-/// Hands a batch to OpenVINO without waiting for it.
-fn start<'a>(
-    mut lease: Lease<'a>,
-    request: &Request<'_>,
-    batch: Batch,
-) -> Result<Running<'a>, InferenceError> {
-    lease.set_input(INPUT_IDS, &tensor(request, &batch, &request.pieces().input_ids)?)?;
-    lease.set_input(ATTENTION_MASK, &tensor(request, &batch, &request.pieces().attention_mask)?)?;
-    lease.start()?;
-    Ok(Running { lease, batch })
-}
+impl Device for RequestPool {
+    type Running<'a> = Lease<'a>;
 
-/// Waits for a batch and copies its words' vectors, each `width` long, to their places.
-fn finish(
-    running: Running<'_>,
-    request: &Request<'_>,
-    width: usize,
-    vectors: &mut [f32],
-) -> Result<(), GraphError> {
-    let Running { mut lease, batch } = running;
-    let hidden = lease.output(HIDDEN).map_err(failed)?;
-    let expected = batch.rows.len() * batch.length * width;
-    let float = hidden.get_element_type().map_err(failed)? == ElementType::F32;
-    let got = hidden.get_size().map_err(failed)?;
-    if !float || got != expected {
-        return Err(GraphError::Failed(format!(
-            "the encoder returned {got} values instead of {expected} floats"
-        )));
+    fn start(&self, input: &Input) -> Result<Lease<'_>, GraphError> {
+        let mut lease = self.take();
+        lease.set_input(INPUT_IDS, &tensor(input, &input.ids)?).map_err(failed)?;
+        lease.set_input(ATTENTION_MASK, &tensor(input, &input.mask)?).map_err(failed)?;
+        lease.start().map_err(failed)?;
+        Ok(lease)
     }
-    request.gather(&batch, hidden.get_data::<f32>().map_err(failed)?, width, vectors);
-    Ok(())
+
+    fn finish(
+        &self,
+        mut lease: Lease<'_>,
+        values: usize,
+        read: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), GraphError> {
+        let hidden = lease.output(HIDDEN).map_err(failed)?;
+        let float = hidden.get_element_type().map_err(failed)? == ElementType::F32;
+        let got = hidden.get_size().map_err(failed)?;
+        if !float || got != values {
+            return Err(GraphError::Failed(format!(
+                "the encoder returned {got} values instead of {values} floats"
+            )));
+        }
+        read(hidden.get_data::<f32>().map_err(failed)?);
+        Ok(())
+    }
 }
 
-/// The batch's part of one input as a tensor.
-fn tensor(request: &Request<'_>, batch: &Batch, from: &[i32]) -> Result<Tensor, InferenceError> {
-    let shape = Shape::new(&[batch.rows.len() as i64, batch.length as i64])?;
-    let mut tensor = Tensor::new(ElementType::I32, &shape)?;
-    request.fill(batch, from, tensor.get_data_mut::<i32>()?);
+/// One input as a tensor.
+fn tensor(input: &Input, values: &[i32]) -> Result<Tensor, GraphError> {
+    let shape = Shape::new(&[input.rows as i64, input.length as i64]).map_err(failed)?;
+    let mut tensor = Tensor::new(ElementType::I32, &shape).map_err(failed)?;
+    tensor.get_data_mut::<i32>().map_err(failed)?.copy_from_slice(values);
     Ok(tensor)
 }
 

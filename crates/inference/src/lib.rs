@@ -10,12 +10,12 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use inference::{EncoderPackage, OpenVinoEncoder, Precision, Settings};
+//! use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Precision, Settings};
 //! use model::Encoder;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let published = Path::new("build/encoders/all-MiniLM-L6-v2");
-//! let package = EncoderPackage::convert(published, Path::new("encoders"), None)?;
+//! let package = EncoderPackage::convert(published, Path::new("encoders"), &Conversion::default())?;
 //! let settings = Settings { precision: Precision::Auto, ..Settings::default() };
 //! let encoder = OpenVinoEncoder::open(&package.folder, &settings)?;
 //! let vectors = encoder.encode(&model::Pieces::default())?;
@@ -42,15 +42,16 @@ mod library;
 mod package;
 mod requests;
 mod settings;
+mod sharing;
 mod source;
 
 pub use encoder::{OpenError, OpenVinoEncoder};
 pub use engine::{Engine, EngineLimits, MODEL_NAME_BYTES_MAX};
-pub use ir::IrError;
+pub use ir::{IrError, Weights};
 pub use library::{LIBRARY_VARIABLE, Library, LibraryError, PROJECT_FOLDER};
 pub use package::{
-    BIN_FILE, EncoderManifest, EncoderPackage, MANIFEST_FILE, PackageError, TOKENIZER_FILE, XML_FILE,
-    default_layers,
+    BIN_FILE, Conversion, EncoderManifest, EncoderPackage, MANIFEST_FILE, PackageError, TOKENIZER_FILE,
+    XML_FILE, default_layers,
 };
 pub use settings::{BATCH_PIECES, Precision, Settings, THREADS_PER_STREAM};
 pub use source::{BundleSource, CachedSource, FolderSource, SourceError};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::{DigestWriter, is_sha256, sha256_of};
-use crate::ir::{Architecture, Checkpoint, IrError, write_encoder};
+use crate::ir::{Architecture, Checkpoint, IrError, Weights, write_encoder};
 
 /// The file that describes a package.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -48,10 +48,26 @@ pub struct EncoderManifest {
     pub lowercase: bool,
     /// The layers whose mean is the output, counted from 1, rising.
     pub layers: Vec<usize>,
+    /// How its matrices are stored; as published where the manifest does not say.
+    #[serde(default = "as_published")]
+    pub weights: Weights,
     /// SHA-256 of every other file of the package.
     pub files: BTreeMap<String, String>,
     /// SHA-256 of the weights this was written from.
     pub source_sha256: String,
+}
+
+fn as_published() -> Weights {
+    Weights::F32
+}
+
+/// What a conversion may choose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversion {
+    /// The layers whose mean is the output, counted from 1; `None` takes [`default_layers`].
+    pub layers: Option<Vec<usize>>,
+    /// How matrices are stored.
+    pub weights: Weights,
 }
 
 /// A package on disk.
@@ -156,30 +172,30 @@ impl EncoderPackage {
     /// Converts the published encoder in `source` to a package below `store`, in a folder named by its digest.
     ///
     /// `source` holds `config.json`, `model.safetensors` and `tokenizer.json`; its last component becomes the
-    /// package's name. `layers` are those whose mean is the output, counted from 1; `None` takes the default,
-    /// [`default_layers`]. Converting again gives the same digest and leaves an existing package in place.
+    /// package's name. Converting again gives the same digest and leaves an existing package in place.
     ///
     /// # Errors
     /// [`PackageError`]; nothing half-written stays under the final name.
-    pub fn convert(source: &Path, store: &Path, layers: Option<&[usize]>) -> Result<Self, PackageError> {
+    pub fn convert(source: &Path, store: &Path, conversion: &Conversion) -> Result<Self, PackageError> {
         let name = source.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let convert = |source| PackageError::Convert { name: name.clone(), source };
         let write = |source| PackageError::Write { folder: store.to_path_buf(), source };
         let checkpoint = Checkpoint::open(source).map_err(convert)?;
-        let mut layers =
-            layers.map_or_else(|| default_layers(checkpoint.config.num_hidden_layers), <[usize]>::to_vec);
+        let layers = conversion.layers.clone();
+        let mut layers = layers.unwrap_or_else(|| default_layers(checkpoint.config.num_hidden_layers));
         layers.sort_unstable();
         layers.dedup();
         // Writers of the same package at the same time must not meet in one folder.
         let draft = store.join(format!(".draft-{}-{:?}", std::process::id(), std::thread::current().id()));
         fs::create_dir_all(&draft).map_err(write)?;
-        let result = write_package(&name, source, &checkpoint, &layers, &draft).and_then(|digest| {
-            let folder = store.join(&digest);
-            match fs::rename(&draft, &folder) {
-                Err(_) if folder.join(MANIFEST_FILE).is_file() => Ok(folder),
-                renamed => renamed.map(|()| folder).map_err(write),
-            }
-        });
+        let result = write_package(&name, source, &checkpoint, (&layers, conversion.weights), &draft)
+            .and_then(|digest| {
+                let folder = store.join(&digest);
+                match fs::rename(&draft, &folder) {
+                    Err(_) if folder.join(MANIFEST_FILE).is_file() => Ok(folder),
+                    renamed => renamed.map(|()| folder).map_err(write),
+                }
+            });
         // Absent after a rename; what is left otherwise is of no use to anyone.
         let _ = fs::remove_dir_all(&draft);
         Self::open(&result?)
@@ -198,7 +214,7 @@ fn write_package(
     name: &str,
     source: &Path,
     checkpoint: &Checkpoint,
-    layers: &[usize],
+    (layers, weights): (&[usize], Weights),
     draft: &Path,
 ) -> Result<String, PackageError> {
     let convert = |source| PackageError::Convert { name: name.to_owned(), source };
@@ -208,7 +224,7 @@ fn write_package(
         convert(IrError::Unreadable { file: tokenizer_file.display().to_string(), reason: error.to_string() })
     })?;
     let bin = BufWriter::new(File::create(draft.join(BIN_FILE)).map_err(write)?);
-    let (xml, bin) = write_encoder(checkpoint, layers, DigestWriter::new(bin)).map_err(convert)?;
+    let (xml, bin) = write_encoder(checkpoint, layers, weights, DigestWriter::new(bin)).map_err(convert)?;
     let (bin_sha256, bin) = bin.finish();
     bin.get_ref().sync_all().map_err(write)?;
     write_file(&draft.join(XML_FILE), xml.as_bytes()).map_err(write)?;
@@ -232,6 +248,7 @@ fn write_package(
         vocabulary: count("vocab_size", config.vocab_size).map_err(convert)?,
         lowercase: lowercases(&tokenizer).map_err(convert)?,
         layers: layers.to_vec(),
+        weights,
         files,
         source_sha256: checkpoint.weights_sha256(),
     };

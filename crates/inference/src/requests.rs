@@ -24,11 +24,6 @@ impl RequestPool {
         Ok(Self { idle: Mutex::new(idle), returned: Condvar::new(), _model: Mutex::new(model) })
     }
 
-    /// A request if one is idle.
-    pub(crate) fn try_take(&self) -> Option<Lease<'_>> {
-        self.idle().pop().map(|request| self.lease(request))
-    }
-
     /// A request, as soon as one is idle. Callers hold no lease, so that someone can return one.
     pub(crate) fn take(&self) -> Lease<'_> {
         let mut idle = self.idle();

@@ -35,7 +35,7 @@ impl SourceFormat {
     /// Problems of the converted file as problems of the file that was given.
     pub fn restate(self, problems: Vec<Problem>) -> Vec<Problem> {
         let restate =
-            |problem: Problem| Problem::new(original_pointer(&problem.pointer, self), problem.message);
+            |problem: Problem| Problem { pointer: original_pointer(&problem.pointer, self), ..problem };
         problems.into_iter().map(restate).collect()
     }
 }
@@ -59,8 +59,9 @@ pub fn read(
         let message = format!("{} names no project; import it into a project that exists", format.name());
         return Err(vec![Problem::new("#", message)]);
     }
-    let named = |problem: Problem| {
-        Problem::new(problem.pointer, format!("{} (read as {})", problem.message, format.name()))
+    let named = |problem: Problem| Problem {
+        message: format!("{} (read as {})", problem.message, format.name()),
+        ..problem
     };
     let value = serde_json::from_slice(bytes).map_err(|_| vec![Problem::new("#", "the file is not JSON")])?;
     let text = modernize(value, format, project).to_string();
@@ -154,7 +155,7 @@ fn check_documents(
         }
         if let Some(language) = document.language.as_ref().filter(|language| !is_supported(language)) {
             let message = format!("{:?}: language {language:?} is not supported", document.location);
-            findings.add(format!("{pointer}/language"), message);
+            findings.push(Problem::language(format!("{pointer}/language"), message));
         }
         check_regions(document, &pointer, declared, findings);
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{ApiError, ErrorKind};
 use crate::ids::{DeploymentName, ModelLabel};
-use crate::read::{Node, Object, Problems, TargetStyle, json};
+use crate::read::{Node, Object, object_of};
 use crate::timestamps::{Day, SevenDigits, WholeSeconds};
 use serde::{Deserialize, Serialize};
 
@@ -61,10 +61,65 @@ impl PutDeploymentRequest {
     /// # Errors
     /// 400 when the label is missing or invalid.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        parse(body, |object| {
-            let label = object.required("trainedModelLabel")?.parsed(ModelLabel::new)?;
-            Some(Self { trained_model_label: label })
+        object_of(body, ErrorKind::Field, |object| {
+            let label = object.required("trainedModelLabel").and_then(|node| node.parsed(ModelLabel::new));
+            check_resources(object);
+            Some(Self { trained_model_label: label? })
         })
+    }
+}
+
+/// Reads the body of `POST /{projectName}/deployments/{deploymentName}/:delete-from-resources`: the resources named.
+/// `None` means all.
+///
+/// # Errors
+/// 400 when it is no list of texts.
+pub fn resources_to_leave(body: &[u8]) -> Result<Option<Vec<String>>, ApiError> {
+    if body.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    object_of(body, ErrorKind::Field, |object| match object.optional("assignedResourceIds") {
+        Some(node) => Some(Some(texts(&node)?)),
+        None => Some(None),
+    })
+}
+
+/// Reads the body of `POST /{projectName}/resources/:unassign`: the resources named, at least one.
+///
+/// # Errors
+/// 400 when it is no such list.
+pub fn resources_to_unassign(body: &[u8]) -> Result<Vec<String>, ApiError> {
+    object_of(body, ErrorKind::Field, |object| {
+        let node = object.required("assignedResourceIds")?;
+        let ids = texts(&node)?;
+        if ids.is_empty() { node.fail("must name a resource") } else { Some(ids) }
+    })
+}
+
+/// Reads the body of `POST /{projectName}/resources/:assign`: the ids of the resources named, at least one.
+///
+/// # Errors
+/// 400 when it is no such list.
+pub fn resources_to_assign(body: &[u8]) -> Result<Vec<String>, ApiError> {
+    object_of(body, ErrorKind::Field, |object| {
+        let node = object.required("resourcesMetadata")?;
+        let id = |entry: Node<'_>| {
+            let entry = entry.object()?;
+            Some(entry.required("azureResourceId")?.text()?.to_owned())
+        };
+        let ids = node.list()?.map(id).collect::<Option<Vec<_>>>()?;
+        if ids.is_empty() { node.fail("must name a resource") } else { Some(ids) }
+    })
+}
+
+fn texts(node: &Node<'_>) -> Option<Vec<String>> {
+    node.list()?.map(|id| id.text().map(str::to_owned)).collect()
+}
+
+fn check_resources(object: &Object<'_>) {
+    let Some(node) = object.optional("assignedResourceIds") else { return };
+    if texts(&node).is_some_and(|ids| !ids.is_empty()) {
+        node.fail::<()>("this installation has no other resources to deploy to; leave the list empty");
     }
 }
 
@@ -74,7 +129,7 @@ impl SwapRequest {
     /// # Errors
     /// 400 when a name is missing or invalid, or both are the same.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        parse(body, |object| {
+        object_of(body, ErrorKind::Field, |object| {
             let name = |key| object.required(key).and_then(|node| node.parsed(DeploymentName::new));
             let (first, second) = (name("firstDeploymentName"), name("secondDeploymentName"));
             let request = Self { first_deployment_name: first?, second_deployment_name: second? };
@@ -85,13 +140,6 @@ impl SwapRequest {
             Some(request)
         })
     }
-}
-
-fn parse<T>(body: &[u8], read: impl Fn(&Object<'_>) -> Option<T>) -> Result<T, ApiError> {
-    let value = json(body)?;
-    let problems = Problems::default();
-    let request = Node::root(&value, &problems).object().and_then(|object| read(&object));
-    problems.finish(request, ErrorKind::Field, TargetStyle::Dotted)
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub struct Reply {
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON, or nothing.
+    /// JSON unless a `content-type` among the headers says otherwise, or nothing.
     pub body: Option<Vec<u8>>,
 }
 
@@ -72,6 +72,12 @@ impl Reply {
     /// 204.
     pub fn no_content() -> Self {
         Self { status: 204, headers: vec![], body: None }
+    }
+
+    /// 200 with bytes that are no JSON.
+    pub fn bytes(body: Vec<u8>) -> Self {
+        let headers = vec![("content-type", "application/octet-stream".to_owned())];
+        Self { status: 200, headers, body: Some(body) }
     }
 
     /// JSON that was stored as it is.

@@ -126,6 +126,10 @@ name!(
     DeploymentName, "deployment", NAME_CHARACTERS_MAX, Some("swap")
 );
 name!(
+    /// An exported model's name: case-sensitive.
+    ExportedModelName, "exported model", NAME_CHARACTERS_MAX, None
+);
+name!(
     /// The container (bucket) that holds a project's documents.
     ContainerName, "storage container", CONTAINER_CHARACTERS_MAX, None
 );

@@ -54,7 +54,7 @@ pub struct JobWarning {
     pub message: String,
 }
 
-/// The fields all authoring jobs share. Import, deployment, swap, deletion and load-snapshot have no others.
+/// The fields all authoring jobs share. Deployment, swap, deletion and load-snapshot have no others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobState {
@@ -75,6 +75,67 @@ pub struct JobState {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorBody>,
+}
+
+/// What an import says about its work: our extension of the contract's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportProgress {
+    /// Share of the documents that were read and proved, 0 to 100.
+    pub percent_complete: u8,
+    /// Of imports in another tool's format: what became of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Conversion>,
+}
+
+/// What a file in another tool's format became on its way into a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    /// Name of the format.
+    pub format: String,
+    /// Documents that were read.
+    pub documents: u64,
+    /// Labels that came along.
+    pub labels: u64,
+    /// What is otherwise than in the file, by kind; empty when everything came along unchanged.
+    pub changes: Vec<ConversionChange>,
+}
+
+/// All differences of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversionChange {
+    /// The kind, a word for programs: `overlappingLabel`.
+    pub change: String,
+    /// What became of them: `dropped`, `merged`, `shifted`, `renamed` or `noted`.
+    pub effect: String,
+    /// The kind in words.
+    pub message: String,
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub cases: Vec<ConversionCase>,
+}
+
+/// One difference; never holds document text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversionCase {
+    /// The document, or the file where it has no name yet.
+    pub document: String,
+    /// Line, pointer or offset.
+    pub place: String,
+    /// Category, key or reason.
+    pub detail: String,
+}
+
+/// State of an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportJobState {
+    /// The work.
+    #[serde(flatten)]
+    pub progress: ImportProgress,
+    /// The shared fields.
+    #[serde(flatten)]
+    pub job: JobState,
 }
 
 /// State of an export.
@@ -111,6 +172,15 @@ pub(crate) mod tests {
     fn an_import_answers_as_the_contract_prints() {
         expect![[r#"{"jobId":"a27c3e61-0752-463f-a2c6-1f206cfce8a6_638505504000000000","createdDateTime":"2024-05-06T08:20:00Z","lastUpdatedDateTime":"2024-05-06T08:20:03Z","expirationDateTime":"2024-05-13T08:20:00Z","status":"succeeded"}"#]]
             .assert_eq(&serde_json::to_string(&state(JobStatus::Succeeded)).unwrap());
+    }
+
+    #[test]
+    fn an_import_adds_how_far_it_is() {
+        let progress = ImportProgress { percent_complete: 42, conversion: None };
+        let import = ImportJobState { progress, job: state(JobStatus::Running) };
+        let text = serde_json::to_string(&import).unwrap();
+        assert!(text.starts_with(r#"{"percentComplete":42,"jobId":"#), "{text}");
+        assert_eq!(serde_json::from_str::<ImportJobState>(&text).unwrap(), import);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! The only crate that knows wire names. Pure: no I/O, no clock, no randomness, no decisions about projects
 //! or jobs. Bodies come in as bytes and go out as types that serialize to the contract's JSON.
 
+pub mod copies;
 pub mod deployments;
 pub mod error;
 pub mod evaluation;
 pub mod exchange;
+pub mod exported_models;
 pub mod file_writer;
 pub mod guidance;
 pub mod ids;
@@ -14,6 +16,7 @@ pub mod jobs;
 pub mod languages;
 pub mod limits;
 pub mod models;
+pub mod openapi;
 pub mod paging;
 pub mod project_file;
 pub mod projects;
@@ -28,18 +31,20 @@ pub mod version;
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorResponse, InnerError};
 pub use exchange::{Call, INTERNAL_SECRET_HEADER, Reply};
 pub use file_writer::FileWriter;
-pub use ids::{ContainerName, DeploymentName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId};
+pub use ids::{
+    ContainerName, DeploymentName, ExportedModelName, JobId, ModelLabel, NameError, ProjectName, RuntimeJobId,
+};
 pub use limits::Limits;
 pub use paging::{Page, PageRequest};
 pub use query::Query;
-pub use read::{Problem, refuse_file};
+pub use read::{Problem, refuse_file, refuse_problems};
 pub use routes::{AuthoringRoute, JobLocation, Links, Method, RuntimeRoute};
 pub use timestamps::{Day, SevenDigits, WholeSeconds};
 pub use version::ApiVersion;
 
 pub use deployments::{DeploymentSummary, PutDeploymentRequest, SwapRequest};
 pub use evaluation::{EvaluatedDocument, EvaluationSummary};
-pub use jobs::{ExportJobState, JobState, JobStatus, JobWarning};
+pub use jobs::{ExportJobState, ImportJobState, ImportProgress, JobState, JobStatus, JobWarning};
 pub use models::ModelSummary;
 pub use project_file::{FileMetadata, ProjectFile};
 pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};

@@ -33,6 +33,8 @@ pub struct Limits {
     pub request_body_bytes_max: u64,
     /// Life of an authoring job's details in seconds.
     pub authoring_job_seconds: u64,
+    /// How long a permission to copy onto a project is good, in seconds. Ours: the contract names none.
+    pub copy_authorization_seconds: u64,
     /// Life of a prediction job and its results in seconds.
     pub runtime_job_seconds: u64,
     /// Items in one page of a list when the caller names no number.
@@ -81,6 +83,7 @@ impl Default for Limits {
             request_characters_max: 125_000,
             request_body_bytes_max: 1 << 20,
             authoring_job_seconds: 7 * 24 * 60 * 60,
+            copy_authorization_seconds: 60 * 60,
             runtime_job_seconds: 24 * 60 * 60,
             page_items_default: 100,
             evaluation_page_items_default: 25,

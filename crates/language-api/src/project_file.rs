@@ -156,15 +156,16 @@ impl FileMetadata {
         let container = ContainerName::new(&self.storage_input_container_name)
             .map_err(|e| note("storageInputContainerName", e.to_string()))
             .ok();
-        if !is_supported(&self.language) {
-            note("language", format!("language {:?} is not supported", self.language));
-        }
         let threshold = self.settings.confidence_threshold.unwrap_or(0.0);
         if !(0.0..=1.0).contains(&threshold) {
             note(
                 "settings/confidenceThreshold",
                 format!("must be a number from 0 to 1, {threshold} was given"),
             );
+        }
+        if !is_supported(&self.language) {
+            let message = format!("language {:?} is not supported", self.language);
+            problems.push(Problem::language("#/metadata/language", message));
         }
         match (kind, name, container) {
             (Some(project_kind), Some(project_name), Some(storage_input_container_name))

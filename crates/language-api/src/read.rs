@@ -17,17 +17,26 @@ pub struct Problem {
     pub pointer: String,
     /// What is wrong and what would be right.
     pub message: String,
+    /// Row of the error table, where it is not the one of the whole body.
+    pub kind: Option<ErrorKind>,
 }
 
 impl Problem {
     /// A problem at `pointer`.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into() }
+        Self { pointer: pointer.into(), message: message.into(), kind: None }
+    }
+
+    /// A language that is not in the list.
+    pub fn language(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: Some(ErrorKind::Language), ..Self::new(pointer, message) }
     }
 
     /// The problem as an entry of `details` or of a job's `errors`.
     pub fn body(&self) -> ErrorBody {
-        ApiError::new(ErrorKind::Field, self.message.clone()).at(self.pointer.clone()).body()
+        ApiError::new(self.kind.unwrap_or(ErrorKind::Field), self.message.clone())
+            .at(self.pointer.clone())
+            .body()
     }
 }
 
@@ -46,7 +55,9 @@ pub(crate) fn all_in_one(kind: ErrorKind, problems: &[Problem], style: TargetSty
         TargetStyle::Dotted => problem.pointer.trim_start_matches("#/").replace('/', "."),
         TargetStyle::Pointer => problem.pointer.clone(),
     };
-    let single = |problem: &Problem| ApiError::new(kind, problem.message.clone()).at(target(problem));
+    let single = |problem: &Problem| {
+        ApiError::new(problem.kind.unwrap_or(kind), problem.message.clone()).at(target(problem))
+    };
     let first = single(problems.first()?);
     if problems.len() == 1 {
         return Some(first);
@@ -59,8 +70,12 @@ pub(crate) fn all_in_one(kind: ErrorKind, problems: &[Problem], style: TargetSty
 /// The answer to a project file that was refused with `problems`: no body and no JSON have rows of their own,
 /// everything else is one error with all problems in `details`, each with its pointer.
 pub fn refuse_file(body: &[u8], problems: &[Problem]) -> ApiError {
-    let reason = json_of::<IgnoredAny>(body).err();
-    let reason = reason.or_else(|| all_in_one(ErrorKind::Field, problems, TargetStyle::Pointer));
+    json_of::<IgnoredAny>(body).err().unwrap_or_else(|| refuse_problems(problems))
+}
+
+/// The answer to `problems` of a file in any format: one error with all of them in `details`, each with its place.
+pub fn refuse_problems(problems: &[Problem]) -> ApiError {
+    let reason = all_in_one(ErrorKind::Field, problems, TargetStyle::Pointer);
     reason.unwrap_or_else(|| ApiError::new(ErrorKind::Field, "the file was refused"))
 }
 
@@ -82,6 +97,18 @@ fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             format!("the body is not JSON: it breaks off or errs at {place}"),
         )
     })
+}
+
+/// Reads a small body, which is an object, with `read`.
+pub(crate) fn object_of<T>(
+    body: &[u8],
+    kind: ErrorKind,
+    read: impl Fn(&Object<'_>) -> Option<T>,
+) -> Result<T, ApiError> {
+    let value = json(body)?;
+    let problems = Problems::default();
+    let request = Node::root(&value, &problems).object().and_then(|object| read(&object));
+    problems.finish(request, kind, TargetStyle::Dotted)
 }
 
 /// Collects problems while a body is read.

@@ -80,7 +80,7 @@ impl Secrets {
 }
 
 /// 122 random bits and more from the operating system, as 32 hexadecimal digits.
-fn random() -> String {
+pub(crate) fn random() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 

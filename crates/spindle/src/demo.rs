@@ -48,7 +48,8 @@ pub(crate) async fn demo(arguments: DemoArguments) -> Result<()> {
     let labels = read_labels(&arguments.examples.join("labels.json"))?;
     let project: ProjectName = labels.metadata.project_name.parse()?;
     let (model, deployment): (ModelLabel, DeploymentName) = (MODEL.parse()?, DEPLOYMENT.parse()?);
-    let running = up::start(&data, SocketAddr::from(([127, 0, 0, 1], 0)), &arguments.server).await?;
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let running = up::start(&data, listen, None, &arguments.server).await?;
     println!("server       {}", running.access.endpoint);
     println!("data folder  {}", data.display());
 

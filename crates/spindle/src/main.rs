@@ -5,7 +5,9 @@ mod bundles;
 mod check;
 mod client;
 mod commands;
+mod database;
 mod demo;
+mod keys;
 mod labels;
 mod places;
 mod print;
@@ -43,6 +45,7 @@ enum Command {
     Deployment(deployment::DeploymentArguments),
     Extract(extract::ExtractArguments),
     Job(job::JobArguments),
+    Key(keys::KeyArguments),
     Labels(labels::Arguments),
 }
 
@@ -79,6 +82,7 @@ fn run(command: Command) -> Result<()> {
             Command::Deployment(arguments) => deployment::deployment(arguments).await,
             Command::Extract(arguments) => extract::extract(arguments).await,
             Command::Job(arguments) => job::job(arguments).await,
+            Command::Key(arguments) => keys::key(arguments).await,
             Command::Labels(arguments) => labels::labels(&arguments),
         }
     });

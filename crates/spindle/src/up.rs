@@ -2,16 +2,15 @@
 
 use crate::access::{Access, S3Access, Secrets, write_private};
 use crate::bundles::{EngineModels, stored_bundles};
+use crate::database::Database;
 use crate::places::Places;
 use anyhow::{Context, Result, bail};
 use blobs::Blobs;
-use catalog::driver::NativeSqlite;
-use catalog::{Catalog, JobKind, Role};
+use catalog::JobKind;
 use clap::Args;
 use host::storage::{Credentials, Storage};
-use host::{Host, HostSettings, SqliteDatabase};
+use host::{Host, HostSettings};
 use inference::{Engine, EngineLimits, Library, Precision, Settings};
-use jiff::Timestamp;
 use language_api::Limits;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -50,6 +49,10 @@ pub(crate) struct UpArguments {
     /// Address of the API; port 0 picks a free one
     #[arg(long, env = "SPINDLE_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// PostgreSQL database for everything but documents and models, postgres://user:password@host:5432/name (12 or
+    /// newer); SQLite in the data folder when absent. Other users see a command's words, but not its environment
+    #[arg(long, env = "SPINDLE_DATABASE", value_name = "ADDRESS", hide_env_values = true)]
+    database: Option<String>,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -100,7 +103,8 @@ impl Running {
 
 /// Runs until SIGTERM or Ctrl+C.
 pub(crate) async fn up(arguments: UpArguments) -> Result<()> {
-    let running = start(&arguments.data, arguments.listen, &arguments.server).await?;
+    let database = arguments.database.as_deref();
+    let running = start(&arguments.data, arguments.listen, database, &arguments.server).await?;
     let access = &running.access;
     println!("API      {}\nstudio   {}/\nkey      {}", access.endpoint, access.endpoint, access.key);
     println!(
@@ -126,8 +130,14 @@ pub(crate) async fn until_stopped() {
     }
 }
 
-/// Starts everything; what can't run is refused before anything listens.
-pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArguments) -> Result<Running> {
+/// Starts everything; what can't run is refused before anything listens. `database` is the address of a PostgreSQL
+/// database that takes the place of the data folder's own.
+pub(crate) async fn start(
+    data: &Path,
+    listen: SocketAddr,
+    database: Option<&str>,
+    arguments: &ServerArguments,
+) -> Result<Running> {
     let lock = lock(data)?;
     let access_file = data.join("access.json");
     // A file of an earlier run would promise what does not answer yet.
@@ -143,8 +153,8 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
     let secrets = Secrets::load_or_make(data)?;
 
     let bell = Arc::new(Notify::new());
-    let database = data.join("spindle.sqlite");
-    let catalog = open_catalog(&database, &secrets).await?;
+    let database = Database::choose(data, database)?;
+    let catalog = database.open(&secrets, &bell).await?;
     let s3 = start_storage(data, arguments.s3_listen, &secrets).await?;
     let blobs = s3.open()?;
     blobs.create_container_if_absent(MODELS_CONTAINER).await?;
@@ -154,15 +164,12 @@ pub(crate) async fn start(data: &Path, listen: SocketAddr, arguments: &ServerArg
     let host = Host::load(&HostSettings {
         manifest: places.manifest,
         compile_cache: places.compile_cache,
-        databases: BTreeMap::from([(
-            "default".to_owned(),
-            Arc::new(SqliteDatabase::new(&database, "jobs", Arc::clone(&bell))),
-        )]),
-        variables: BTreeMap::from([
+        databases: database.by_label(&bell),
+        variables: BTreeMap::from_iter(database.variables().into_iter().chain([
             ("internal_secret".to_owned(), secrets.internal_secret.clone()),
             ("events_secret".to_owned(), secrets.events_secret.clone()),
             ("limits".to_owned(), serde_json::to_string(&limits)?),
-        ]),
+        ])),
         models: Arc::new(EngineModels(Arc::clone(&engine))),
         instance_bytes_max: INSTANCE_BYTES_MAX,
         request_body_bytes_max: REQUEST_BODY_BYTES_MAX,
@@ -232,17 +239,6 @@ fn lock(data: &Path) -> Result<File> {
         }
         Err(fs::TryLockError::Error(error)) => Err(error).context(format!("cannot lock {}", path.display())),
     }
-}
-
-async fn open_catalog(database: &Path, secrets: &Secrets) -> Result<Catalog<NativeSqlite>> {
-    let catalog = Catalog::open(NativeSqlite::open(database)?).await?;
-    // The lock on the data folder proves that no other worker is alive: jobs of a killed run begin again at once.
-    catalog.release_leases(Timestamp::now()).await?;
-    if catalog.verify_access_key(&secrets.key).await?.is_none() {
-        let name = format!("first key of {}", Timestamp::now());
-        catalog.add_access_key(&secrets.key, &name, Role::Owner, Timestamp::now()).await?;
-    }
-    Ok(catalog)
 }
 
 async fn start_storage(data: &Path, listen: SocketAddr, secrets: &Secrets) -> Result<S3Access> {

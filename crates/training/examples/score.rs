@@ -9,7 +9,7 @@
 //! offsets in code points) or a folder with a labels file of the custom NER project format.
 
 use flate2::read::GzDecoder;
-use inference::{EncoderPackage, OpenVinoEncoder, Precision, Settings};
+use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Precision, Settings};
 use model::{Encoder, Graph, GraphError, Inputs, ServingModel};
 use ner::{
     Dataset, Document, EntityCategory, Label, LabeledDocument, OffsetTable, Region, Span, StringIndexType,
@@ -109,8 +109,11 @@ fn main() -> Result<(), Failure> {
 type Opened = (EncoderPackage, Vec<u8>, OpenVinoEncoder);
 
 fn open_encoder(published: &Path, threads: usize) -> Result<Opened, Failure> {
-    let package =
-        EncoderPackage::convert(published, &std::env::temp_dir().join("spindle-score-encoders"), None)?;
+    let package = EncoderPackage::convert(
+        published,
+        &std::env::temp_dir().join("spindle-score-encoders"),
+        &Conversion::default(),
+    )?;
     let settings = Settings { precision: Precision::Auto, threads: Some(threads), ..Settings::default() };
     let encoder = OpenVinoEncoder::open(&package.folder, &settings)?;
     let tokenizer = std::fs::read(package.folder.join(inference::TOKENIZER_FILE))?;

@@ -3,7 +3,7 @@
 use crate::Catalog;
 use crate::failure::Failure;
 use blobs::Blobs;
-use inference::{EncoderPackage, Engine, OpenVinoEncoder};
+use inference::{Conversion, EncoderPackage, Engine, OpenVinoEncoder};
 use language_api::ErrorKind;
 use model::EncoderRef;
 use std::fs;
@@ -48,8 +48,8 @@ impl EncoderSource {
             let message = format!("the encoder in {} can't be used: {reason}", published.display());
             Failure::refused(ErrorKind::Unavailable, message)
         };
-        let package =
-            EncoderPackage::convert(published, &self.store, None).map_err(|e| unusable(e.to_string()))?;
+        let package = EncoderPackage::convert(published, &self.store, &Conversion::default())
+            .map_err(|e| unusable(e.to_string()))?;
         let folder = package.folder.clone();
         let tokenizer = folder.join(inference::TOKENIZER_FILE);
         let tokenizer_json = fs::read(&tokenizer).map_err(|error| unusable(error.to_string()))?;

@@ -15,4 +15,4 @@ pub use failure::Failure;
 pub use run::{Dispatch, Services, Worker, WorkerSettings};
 
 /// The catalog as workers open it.
-pub type Catalog = catalog::Catalog<catalog::driver::NativeSqlite>;
+pub type Catalog = catalog::Catalog<catalog::driver::Native>;

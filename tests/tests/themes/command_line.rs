@@ -66,6 +66,29 @@ fn a_project_lives_on_the_command_line() -> Result<()> {
     delete(&desk)
 }
 
+#[test]
+fn keys_are_made_listed_and_removed_while_the_server_runs() -> Result<()> {
+    let desk = Desk::open()?;
+    let made = desk.run("key add reporting --role reader")?.ended(0)?;
+    let key = made.stdout.trim();
+    ensure!(key.len() == 32, "no key: {made:?}");
+    let client = desk.server.client().with_key(key);
+    client.get(PROJECTS)?.expect(200)?;
+    assert_eq!(client.send("DELETE", &format!("{PROJECTS}/absent"), None)?.error()?.0, 403);
+
+    says(&desk.run("key add reporting --role owner")?.ended(1)?.stderr, &["reporting"]);
+    let listed = desk.run("key list")?.ended(0)?.stdout;
+    says(&listed, &["first key of", "owner", "reporting", "reader"]);
+    ensure!(!listed.contains(key), "the list shows the key");
+
+    desk.run("key remove reporting")?.ended(0)?;
+    assert_eq!(client.get(PROJECTS)?.error()?.0, 401);
+    says(&desk.run("key remove reporting")?.ended(1)?.stderr, &["reporting"]);
+    let elsewhere = run(command(&["key", "list", "--data", "tests"])?, "")?.ended(1)?;
+    says(&elsewhere.stderr, &["no data folder", "spindle up"]);
+    Ok(())
+}
+
 fn create(desk: &Desk) -> Result<()> {
     let words =
         format!("project create {PROJECT} --labels {LABELS} --documents {DOCUMENTS} --container {CONTAINER}");

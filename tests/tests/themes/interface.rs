@@ -107,7 +107,7 @@ fn manifests() -> Result<Vec<Manifest>> {
 }
 
 /// One message, with these words, and a failure.
-fn clear(refused: &Refused, words: &[&str]) {
+pub(crate) fn clear(refused: &Refused, words: &[&str]) {
     assert!(!refused.status.success(), "it ended well:\n{}", refused.output);
     assert!(refused.status.code().is_some(), "it ended with {}:\n{}", refused.status, refused.output);
     assert!(!refused.output.contains("panicked"), "{}", refused.output);

@@ -43,7 +43,7 @@ fn a_training_that_was_killed_ends_well_after_the_next_start() -> Result<()> {
 }
 
 /// The first state in which the worker learns.
-fn until_at_work(client: &Client, job: &str) -> Result<Value> {
+pub(crate) fn until_at_work(client: &Client, job: &str) -> Result<Value> {
     loop {
         let state = client.get(job)?.expect(200)?;
         let phase = &state["result"]["trainingStatus"];

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use spindle_tests::{Server, places, python};
+use spindle_tests::{Example, Server, places, python};
 use std::ffi::OsString;
 use std::fs;
 
@@ -34,5 +34,29 @@ fn the_vendors_sdks_carry_the_loan_agreements_from_label_file_to_entities() -> R
         // Every agreement names twelve things once; half of them is what a model as good as asked for can't miss.
         assert!(categories.len() >= 6, "{document}: {categories:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn every_operation_of_the_vendors_authoring_sdk_is_carried_out_or_refused_as_the_contract_has_it()
+-> Result<()> {
+    let server = Server::shared()?;
+    let example = Example::claims_desk("Operations", "operations")?;
+    example.upload(&server)?;
+    let folder = tempfile::tempdir()?;
+    let labels = folder.path().join("labels.json");
+    fs::write(&labels, example.labels.to_string())?;
+    let access = server.access_file();
+    let done: Value = serde_json::from_str(
+        &python::AUTHORING.run("sdk_operations.py", &[access.as_os_str(), labels.as_os_str()])?,
+    )?;
+    let outcomes = done.as_object().context("no outcomes")?;
+    let succeeded = outcomes.values().filter(|outcome| *outcome == "succeeded").count();
+    println!(
+        "{} operations: {succeeded} carried out, {} refused",
+        outcomes.len(),
+        outcomes.len() - succeeded
+    );
+    assert!(succeeded >= 27, "{done}");
     Ok(())
 }

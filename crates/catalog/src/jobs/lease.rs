@@ -135,7 +135,7 @@ impl<D: Driver> Catalog<D> {
         let sql = format!(
             "UPDATE jobs SET lease_owner = ?2, attempt = ?3, lease_expires_at = ?4, updated_at = ?5, \
              status = CASE status WHEN 'not-started' THEN 'running' ELSE status END \
-             WHERE id = ?1 AND attempt = ?3 - 1 AND finished_at IS NULL RETURNING {COLUMNS}"
+             WHERE id = ?1 AND attempt + 1 = ?3 AND finished_at IS NULL RETURNING {COLUMNS}"
         );
         let mut values = lease.values().to_vec();
         values.extend([end(now, ttl).into(), now.into()]);

@@ -2,6 +2,8 @@
 
 pub(crate) mod nn;
 pub(crate) mod outbound;
+pub(crate) mod postgres;
+mod postgres_values;
 pub(crate) mod sqlite;
 pub(crate) mod variables;
 
@@ -12,6 +14,10 @@ pub(crate) mod bindings {
         path: "wit",
         world: "imports",
         imports: { default: async | trappable },
-        with: { "spin:sqlite/sqlite.connection": super::sqlite::Lease },
+        with: {
+            "spin:postgres/postgres.connection": super::postgres::Lease,
+            "spin:postgres/postgres.connection-builder": super::postgres::Builder,
+            "spin:sqlite/sqlite.connection": super::sqlite::Lease,
+        },
     });
 }

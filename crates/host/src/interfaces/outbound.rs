@@ -38,14 +38,18 @@ impl OutboundHosts {
         let scheme = uri.scheme_str().unwrap_or("https");
         let default_port = if scheme == "http" { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(default_port);
+        uri.host().is_some_and(|host| self.allows(scheme, host, port, default_port))
+    }
+
+    /// Whether an entry grants `scheme://host:port`; an entry without a port means the scheme's own.
+    pub(crate) fn allows(&self, scheme: &str, host: &str, port: u16, default_port: u16) -> bool {
         let fits = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(found))
         };
-        uri.host().is_some_and(|host| {
-            self.0.iter().any(|pattern| {
-                let wanted_port = pattern.port.unwrap_or(default_port);
-                fits(&pattern.scheme, scheme) && fits(&pattern.host, host) && wanted_port == port
-            })
+        let host = host.trim_matches(['[', ']']);
+        self.0.iter().any(|pattern| {
+            let wanted_port = pattern.port.unwrap_or(default_port);
+            fits(&pattern.scheme, scheme) && fits(&pattern.host, host) && wanted_port == port
         })
     }
 }
@@ -63,7 +67,7 @@ impl Pattern {
             None => (authority, None),
         };
         let named = |text: &str| (text != "*").then(|| text.to_owned());
-        Ok(Self { scheme: named(scheme), host: named(host), port })
+        Ok(Self { scheme: named(scheme), host: named(host.trim_matches(['[', ']'])), port })
     }
 }
 

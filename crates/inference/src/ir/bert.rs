@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use super::IrError;
 use super::checkpoint::{Activation, Checkpoint, Config, Tensors};
 use super::graph::{GraphWriter, Port, Precision};
+use super::{IrError, Weights};
 
 /// Added to the attention scores of padding: far below any score, and finite so that a row of padding stays a number.
 const MASKED: f32 = -1e9;
 
-const BROADCAST: (&str, &str) = ("auto_broadcast", "numpy");
+pub(super) const BROADCAST: (&str, &str) = ("auto_broadcast", "numpy");
 
 /// Writes the graph of `checkpoint` up to the highest of `layers`; constants go to `bin`, the XML is returned.
 ///
@@ -18,6 +18,7 @@ const BROADCAST: (&str, &str) = ("auto_broadcast", "numpy");
 pub(crate) fn write_encoder<W: Write>(
     checkpoint: &Checkpoint,
     layers: &[usize],
+    weights: Weights,
     bin: W,
 ) -> Result<(String, W), IrError> {
     let config = &checkpoint.config;
@@ -26,7 +27,7 @@ pub(crate) fn write_encoder<W: Write>(
         return Err(IrError::Layers { asked: layers.to_vec(), layers: config.num_hidden_layers });
     }
     let tensors = checkpoint.tensors()?;
-    let mut encoder = EncoderWriter { graph: GraphWriter::new(bin), tensors, config };
+    let mut encoder = EncoderWriter { graph: GraphWriter::new(bin), tensors, config, weights };
     let ids = encoder.graph.input("input_ids");
     let mask = encoder.graph.input("attention_mask");
     let mask = encoder.additive_mask(mask)?;
@@ -46,6 +47,7 @@ struct EncoderWriter<'a, W> {
     graph: GraphWriter<W>,
     tensors: Tensors<'a>,
     config: &'a Config,
+    weights: Weights,
 }
 
 impl<W: Write> EncoderWriter<'_, W> {
@@ -130,8 +132,9 @@ impl<W: Write> EncoderWriter<'_, W> {
 
     /// `input * weightᵀ + bias`; checkpoints store weights as `[outputs, inputs]`.
     fn dense(&mut self, name: &str, input: Port, inputs: usize, outputs: usize) -> Result<Port, IrError> {
-        let weight = self.tensors.floats(&format!("{name}.weight"), &[outputs, inputs])?;
-        let weight = self.graph.floats(&[outputs, inputs], &weight)?;
+        let weight_name = format!("{name}.weight");
+        let weight = self.tensors.floats(&weight_name, &[outputs, inputs])?;
+        let weight = self.weights.write(&mut self.graph, &weight_name, [outputs, inputs], &weight)?;
         let bias = self.tensors.floats(&format!("{name}.bias"), &[outputs])?;
         let bias = self.graph.floats(&[outputs], &bias)?;
         let product =

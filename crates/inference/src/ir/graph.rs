@@ -18,6 +18,7 @@ pub(crate) struct Port {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Precision {
     F32,
+    I8,
     I32,
     I64,
 }
@@ -26,6 +27,7 @@ impl Precision {
     fn attribute(self) -> &'static str {
         match self {
             Self::F32 => "FP32",
+            Self::I8 => "I8",
             Self::I32 => "I32",
             Self::I64 => "I64",
         }
@@ -34,6 +36,7 @@ impl Precision {
     fn element_type(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::I8 => "i8",
             Self::I32 => "i32",
             Self::I64 => "i64",
         }
@@ -69,6 +72,12 @@ impl<W: Write> GraphWriter<W> {
     pub(crate) fn floats(&mut self, shape: &[usize], bytes: &[u8]) -> io::Result<Port> {
         debug_assert_eq!(shape.iter().product::<usize>() * 4, bytes.len());
         self.constant(Precision::F32, shape, bytes)
+    }
+
+    /// A constant of signed 8-bit integers.
+    pub(crate) fn bytes(&mut self, shape: &[usize], bytes: &[u8]) -> io::Result<Port> {
+        debug_assert_eq!(shape.iter().product::<usize>(), bytes.len());
+        self.constant(Precision::I8, shape, bytes)
     }
 
     /// One 32-bit float.

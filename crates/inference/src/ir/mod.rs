@@ -7,9 +7,11 @@
 mod bert;
 mod checkpoint;
 mod graph;
+mod weights;
 
 pub(crate) use bert::write_encoder;
 pub(crate) use checkpoint::{Architecture, Checkpoint};
+pub use weights::Weights;
 
 use thiserror::Error;
 

@@ -3,20 +3,21 @@
 use std::fs;
 
 use inference::{
-    BIN_FILE, EncoderPackage, Library, OpenError, OpenVinoEncoder, PackageError, Precision, Settings,
+    BIN_FILE, Conversion, EncoderPackage, Library, OpenError, OpenVinoEncoder, PackageError, Precision,
+    Settings, Weights,
 };
 use model::{Encoder, GraphError, Pieces};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde::Deserialize;
 
-use crate::support::{encoder, package, published, settings};
+use crate::support::{as_published, encoder, package, published, settings};
 
 /// Largest difference of one number between 32-bit computations in different orders.
 const TOLERANCE_F32: f32 = 1e-4;
 
-/// Least cosine between vectors of the reference and of bf16, whose numbers have 8 significant bits.
-const COSINE_BF16: f32 = 0.995;
+/// Least cosine between vectors of the reference and of bf16 or 8-bit integers: both keep 8 significant bits.
+const COSINE_HALF: f32 = 0.995;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -97,7 +98,7 @@ fn grouping_and_padding_do_not_change_vectors() {
                 let alone = std::slice::from_ref(&windows[*row]);
                 let single = encoder.encode(&pieces(alone, windows[*row].len(), &[(0, *column)]));
                 let width = encoder.width();
-                assert_close(&together[index * width..][..width], &single.expect("sound pieces"));
+                assert_eq!(together[index * width..][..width], single.expect("sound pieces"));
             }
             Ok(())
         })
@@ -122,7 +123,7 @@ fn many_threads_get_their_own_answers() {
                 for turn in 0..6 {
                     let row = (caller + turn) % windows.len();
                     let all = encoder.encode(&pieces(windows, 30, &[(row, 3)])).expect("sound pieces");
-                    assert_close(&all, &alone[row]);
+                    assert_eq!(all, alone[row]);
                 }
             });
         }
@@ -156,15 +157,52 @@ fn half_precision_points_the_same_way() {
     }
     let settings = Settings { precision: Precision::Auto, ..settings.clone() };
     let half = OpenVinoEncoder::open(&package.folder, &settings).expect("the package opens");
-    let window: Vec<i32> = (0..40).map(|i| 2000 + 61 * i).collect();
-    let words: Vec<(usize, usize)> = (0..40).map(|column| (0, column)).collect();
-    let pieces = pieces(&[window], 40, &words);
+    let pieces = pieces(&[forty_words()], 40, &all_words());
     let (reference, half) = (encoder.encode(&pieces).expect("f32"), half.encode(&pieces).expect("bf16"));
     assert_ne!(reference, half, "bf16 must be in effect");
-    for (left, right) in reference.chunks_exact(encoder.width()).zip(half.chunks_exact(encoder.width())) {
+    assert_same_direction(&reference, &half, encoder.width());
+}
+
+#[test]
+fn eight_bit_weights_point_the_same_way_alone_and_in_company() {
+    let (Some(encoder), Some(published), Some(settings)) = (encoder(), published(), settings()) else {
+        return;
+    };
+    let store = tempfile::tempdir().expect("a temporary folder");
+    let package = EncoderPackage::convert(&published, store.path(), &Conversion::default());
+    let package = package.expect("the encoder converts");
+    assert_eq!(package.manifest.weights, Weights::Int8);
+    // Batches of any size.
+    let settings = Settings { batch_pieces: None, ..settings.clone() };
+    let small = OpenVinoEncoder::open(&package.folder, &settings).expect("the package opens");
+    let alone = pieces(&[forty_words()], 40, &all_words());
+    let reference = encoder.encode(&alone).expect("f32");
+    let rounded = small.encode(&alone).expect("int8");
+    assert_ne!(reference, rounded, "the weights must be rounded");
+    assert_same_direction(&reference, &rounded, encoder.width());
+    let others = (1..70).map(|row| vec![2000 + row; 1 + row as usize]);
+    let company: Vec<Vec<i32>> = std::iter::once(forty_words()).chain(others).collect();
+    // A word in every row, since rows without words are not computed.
+    let words = [all_words(), (1..70).map(|row| (row, 0)).collect()].concat();
+    let together = small.encode(&pieces(&company, 69, &words)).expect("int8");
+    assert_eq!(together[..rounded.len()], rounded, "company changes no bit");
+}
+
+fn forty_words() -> Vec<i32> {
+    (0..40).map(|i| 2000 + 61 * i).collect()
+}
+
+/// Every piece of the first window.
+fn all_words() -> Vec<(usize, usize)> {
+    (0..40).map(|column| (0, column)).collect()
+}
+
+fn assert_same_direction(reference: &[f32], rounded: &[f32], width: usize) {
+    assert_eq!(reference.len(), rounded.len());
+    for (left, right) in reference.chunks_exact(width).zip(rounded.chunks_exact(width)) {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let cosine = dot(left, right) / (dot(left, left) * dot(right, right)).sqrt();
-        assert!(cosine > COSINE_BF16, "cosine {cosine}");
+        assert!(cosine > COSINE_HALF, "cosine {cosine}");
     }
 }
 
@@ -172,7 +210,7 @@ fn half_precision_points_the_same_way() {
 fn converting_again_gives_the_same_package() {
     let (Some(package), Some(published)) = (package(), published()) else { return };
     let store = package.folder.parent().expect("a package lies in a store");
-    let again = EncoderPackage::convert(&published, store, None).expect("the encoder converts");
+    let again = EncoderPackage::convert(&published, store, &as_published()).expect("the encoder converts");
     assert_eq!(again, *package);
     let entries = fs::read_dir(store).expect("the store").count();
     assert_eq!(entries, 1, "no draft stays behind");

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use inference::{EncoderPackage, LIBRARY_VARIABLE, OpenVinoEncoder, PROJECT_FOLDER, Settings};
+use inference::{
+    Conversion, EncoderPackage, LIBRARY_VARIABLE, OpenVinoEncoder, PROJECT_FOLDER, Settings, Weights,
+};
 
 /// Names another published encoder folder for these tests.
 const ENCODER_VARIABLE: &str = "SPINDLE_ENCODER";
@@ -35,6 +37,11 @@ pub(crate) fn published() -> Option<PathBuf> {
     located(ENCODER_VARIABLE, "build/encoders/all-MiniLM-L6-v2")
 }
 
+/// Conversion to the reference, without rounding.
+pub(crate) fn as_published() -> Conversion {
+    Conversion { weights: Weights::F32, ..Conversion::default() }
+}
+
 fn fixture() -> Option<&'static Fixture> {
     static FIXTURE: OnceLock<Option<Fixture>> = OnceLock::new();
     FIXTURE
@@ -42,8 +49,8 @@ fn fixture() -> Option<&'static Fixture> {
             let library = located(LIBRARY_VARIABLE, PROJECT_FOLDER)?;
             let published = published()?;
             let store = tempfile::tempdir().expect("a temporary folder");
-            let package =
-                EncoderPackage::convert(&published, store.path(), None).expect("the encoder converts");
+            let package = EncoderPackage::convert(&published, store.path(), &as_published());
+            let package = package.expect("the encoder converts");
             let settings = Settings { library: Some(library), batch_pieces: Some(96), ..Settings::default() };
             let encoder = OpenVinoEncoder::open(&package.folder, &settings).expect("the package opens");
             Some(Fixture { settings, package, encoder, _store: store })

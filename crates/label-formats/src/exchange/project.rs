@@ -27,7 +27,7 @@ pub(super) fn import(files: &[File]) -> Result<Imported, Vec<Problem>> {
         return Err(vec![Problem::new("", "no file has the shape of the contract's label file")]);
     };
     let prefixed = |problems: Vec<Problem>| -> Vec<Problem> {
-        let named = |p: Problem| Problem::new(format!("{}{}", labels.name, p.pointer), p.message);
+        let named = |p: Problem| Problem { pointer: format!("{}{}", labels.name, p.pointer), ..p };
         problems.into_iter().map(named).collect()
     };
     let placeholder = placeholder_project();

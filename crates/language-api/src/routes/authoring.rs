@@ -2,7 +2,7 @@
 
 use super::path::{Captures, Method, Row, route};
 use crate::error::{ApiError, ErrorKind};
-use crate::ids::{DeploymentName, JobId, ModelLabel, NameError, ProjectName};
+use crate::ids::{DeploymentName, ExportedModelName, JobId, ModelLabel, NameError, ProjectName};
 
 /// One operation of the authoring API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum AuthoringRoute {
     PatchProject { project: ProjectName },
     /// `DELETE /{project}`
     DeleteProject { project: ProjectName },
-    /// `POST /{project}/:import`
+    /// `POST /{project}/:import`; ours with `?format=`: a file of another tool, the texts inside it.
     Import { project: ProjectName },
     /// `GET /{project}/import/jobs/{job}`
     GetImportJob { project: ProjectName, job: JobId },
@@ -36,6 +36,12 @@ pub enum AuthoringRoute {
     GetExportJob { project: ProjectName, job: JobId },
     /// `GET /{project}/export/jobs/{job}/result`
     GetExportResult { project: ProjectName, job: JobId },
+    /// `POST /{project}/:authorize-copy`, of the previews; the project is the copy.
+    AuthorizeCopy { project: ProjectName },
+    /// `POST /{project}/:copy`, of the previews.
+    Copy { project: ProjectName },
+    /// `GET /{project}/copy/jobs/{job}`, of the previews.
+    GetCopyJob { project: ProjectName, job: JobId },
     /// `POST /{project}/:train`
     Train { project: ProjectName },
     /// `GET /{project}/train/jobs`
@@ -62,8 +68,26 @@ pub enum AuthoringRoute {
     Evaluate { project: ProjectName, model: ModelLabel },
     /// `GET /{project}/models/{model}/evaluate/jobs/{job}`, of the previews.
     GetEvaluationJob { project: ProjectName, model: ModelLabel, job: JobId },
+    /// `GET /{project}/exported-models`, of the previews.
+    ListExportedModels { project: ProjectName },
+    /// `GET /{project}/exported-models/{exported}`, of the previews.
+    GetExportedModel { project: ProjectName, exported: ExportedModelName },
+    /// `PUT /{project}/exported-models/{exported}`, of the previews.
+    ExportModel { project: ProjectName, exported: ExportedModelName },
+    /// `DELETE /{project}/exported-models/{exported}`, of the previews.
+    DeleteExportedModel { project: ProjectName, exported: ExportedModelName },
+    /// `GET /{project}/exported-models/{exported}/jobs/{job}`, of the previews.
+    GetExportedModelJob { project: ProjectName, exported: ExportedModelName, job: JobId },
+    /// `GET /{project}/exported-models/{exported}/manifest`, of the previews.
+    GetExportedManifest { project: ProjectName, exported: ExportedModelName },
+    /// `GET /{project}/exported-models/{exported}/files/{file}`: where the manifest points.
+    GetExportedFile { project: ProjectName, exported: ExportedModelName, file: String },
     /// `GET /{project}/resources`, of the previews.
     ListResources { project: ProjectName },
+    /// `POST /{project}/resources/:assign`, of the previews.
+    AssignResources { project: ProjectName },
+    /// `POST /{project}/resources/:unassign`, of the previews.
+    UnassignResources { project: ProjectName },
     /// `GET /{project}/deployments`
     ListDeployments { project: ProjectName },
     /// `POST /{project}/deployments/:swap`
@@ -76,6 +100,8 @@ pub enum AuthoringRoute {
     PutDeployment { project: ProjectName, deployment: DeploymentName },
     /// `DELETE /{project}/deployments/{deployment}`
     DeleteDeployment { project: ProjectName, deployment: DeploymentName },
+    /// `POST /{project}/deployments/{deployment}/:delete-from-resources`, of the previews.
+    DeleteFromResources { project: ProjectName, deployment: DeploymentName },
     /// `GET /{project}/deployments/{deployment}/jobs/{job}`
     GetDeploymentJob { project: ProjectName, deployment: DeploymentName, job: JobId },
 }
@@ -128,6 +154,20 @@ fn new_deployment(names: &Captures) -> Result<DeploymentName, ApiError> {
     DeploymentName::new(&names[1]).map_err(|error| bad_name(&error, "deploymentName"))
 }
 
+fn exported(names: &Captures) -> Result<ExportedModelName, ApiError> {
+    let fail = |_| ApiError::new(ErrorKind::NotFound, format!("there is no exported model {:?}", names[1]));
+    ExportedModelName::new(&names[1]).map_err(fail)
+}
+
+fn new_exported(names: &Captures) -> Result<ExportedModelName, ApiError> {
+    ExportedModelName::new(&names[1]).map_err(|error| bad_name(&error, "exportedModelName"))
+}
+
+/// Any text: whether there is such a file is known where the files are.
+fn file(names: &Captures) -> Result<String, ApiError> {
+    Ok(names[2].clone())
+}
+
 /// The job id is the last name of every pattern that has one.
 fn job(names: &Captures) -> Result<JobId, ApiError> {
     let id = names.last().and_then(|text| text.parse().ok());
@@ -160,6 +200,9 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Post   "/{}/:export" => Export { project: project };
     Get    "/{}/export/jobs/{}" => GetExportJob { project: project, job: job };
     Get    "/{}/export/jobs/{}/result" => GetExportResult { project: project, job: job };
+    Post   "/{}/:authorize-copy" => AuthorizeCopy { project: new_project };
+    Post   "/{}/:copy" => Copy { project: project };
+    Get    "/{}/copy/jobs/{}" => GetCopyJob { project: project, job: job };
     Post   "/{}/:train" => Train { project: project };
     Get    "/{}/train/jobs" => ListTrainingJobs { project: project };
     Get    "/{}/train/jobs/{}" => GetTrainingJob { project: project, job: job };
@@ -173,13 +216,23 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "/{}/models/{}/evaluation/result" => GetEvaluationResult { project: project, model: model };
     Post   "/{}/models/{}/:evaluate" => Evaluate { project: project, model: model };
     Get    "/{}/models/{}/evaluate/jobs/{}" => GetEvaluationJob { project: project, model: model, job: job };
+    Get    "/{}/exported-models" => ListExportedModels { project: project };
+    Get    "/{}/exported-models/{}" => GetExportedModel { project: project, exported: exported };
+    Put    "/{}/exported-models/{}" => ExportModel { project: project, exported: new_exported };
+    Delete "/{}/exported-models/{}" => DeleteExportedModel { project: project, exported: exported };
+    Get    "/{}/exported-models/{}/jobs/{}" => GetExportedModelJob { project: project, exported: exported, job: job };
+    Get    "/{}/exported-models/{}/manifest" => GetExportedManifest { project: project, exported: exported };
+    Get    "/{}/exported-models/{}/files/{}" => GetExportedFile { project: project, exported: exported, file: file };
     Get    "/{}/resources" => ListResources { project: project };
+    Post   "/{}/resources/:assign" => AssignResources { project: project };
+    Post   "/{}/resources/:unassign" => UnassignResources { project: project };
     Get    "/{}/deployments" => ListDeployments { project: project };
     Post   "/{}/deployments/:swap" => SwapDeployments { project: project };
     Get    "/{}/deployments/swap/jobs/{}" => GetSwapJob { project: project, job: job };
     Get    "/{}/deployments/{}" => GetDeployment { project: project, deployment: deployment };
     Put    "/{}/deployments/{}" => PutDeployment { project: project, deployment: new_deployment };
     Delete "/{}/deployments/{}" => DeleteDeployment { project: project, deployment: deployment };
+    Post   "/{}/deployments/{}/:delete-from-resources" => DeleteFromResources { project: project, deployment: deployment };
     Get    "/{}/deployments/{}/jobs/{}" => GetDeploymentJob { project: project, deployment: deployment, job: job };
 };
 
@@ -217,7 +270,7 @@ mod tests {
             assert!(!seen.contains(&name), "{route:?} is reached twice");
             seen.push(name);
         }
-        assert_eq!(seen.len(), 35);
+        assert_eq!(seen.len(), 48);
     }
 
     #[test]

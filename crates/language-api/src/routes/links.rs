@@ -1,7 +1,7 @@
 //! Absolute addresses in answers: `operation-location`, `resultUrl`, `nextLink`.
 
 use super::AuthoringRoute;
-use crate::ids::{DeploymentName, JobId, ModelLabel, ProjectName, RuntimeJobId};
+use crate::ids::{DeploymentName, ExportedModelName, JobId, ModelLabel, ProjectName, RuntimeJobId};
 use crate::paging::PageRequest;
 use crate::version::ApiVersion;
 
@@ -24,12 +24,18 @@ pub enum JobLocation {
     Export { project: ProjectName, job: JobId },
     /// The exported project file.
     ExportResult { project: ProjectName, job: JobId },
+    /// State of a copy; the project is what is copied.
+    Copy { project: ProjectName, job: JobId },
     /// State of a training.
     Training { project: ProjectName, job: JobId },
     /// State of a snapshot's loading.
     LoadSnapshot { project: ProjectName, model: ModelLabel, job: JobId },
     /// State of a model's scoring.
     Evaluation { project: ProjectName, model: ModelLabel, job: JobId },
+    /// State of an exported model's making or removal.
+    ExportedModel { project: ProjectName, exported: ExportedModelName, job: JobId },
+    /// One file of an exported model, by a name of our own making.
+    ExportedFile { project: ProjectName, exported: ExportedModelName, file: String },
     /// State of a deployment's making or removal.
     Deployment { project: ProjectName, deployment: DeploymentName, job: JobId },
     /// State of a swap.
@@ -47,12 +53,19 @@ impl JobLocation {
             Self::Import { project, job } => format!("{project}/import/jobs/{job}"),
             Self::Export { project, job } => format!("{project}/export/jobs/{job}"),
             Self::ExportResult { project, job } => format!("{project}/export/jobs/{job}/result"),
+            Self::Copy { project, job } => format!("{project}/copy/jobs/{job}"),
             Self::Training { project, job } => format!("{project}/train/jobs/{job}"),
             Self::LoadSnapshot { project, model, job } => {
                 format!("{project}/models/{model}/load-snapshot/jobs/{job}")
             }
             Self::Evaluation { project, model, job } => {
                 format!("{project}/models/{model}/evaluate/jobs/{job}")
+            }
+            Self::ExportedModel { project, exported, job } => {
+                format!("{project}/exported-models/{exported}/jobs/{job}")
+            }
+            Self::ExportedFile { project, exported, file } => {
+                format!("{project}/exported-models/{exported}/files/{file}")
             }
             Self::Deployment { project, deployment, job } => {
                 format!("{project}/deployments/{deployment}/jobs/{job}")
@@ -120,6 +133,7 @@ mod tests {
         let (project, job): (ProjectName, JobId) = (name("P"), name(JOB));
         let (model, deployment) = (name::<ModelLabel>("m"), name::<DeploymentName>("d"));
         let (p, m, d) = (|| project.clone(), || model.clone(), || deployment.clone());
+        let e = || name::<ExportedModelName>("e");
         for (location, route) in [
             (JobLocation::Deletion { job }, AuthoringRoute::GetDeletionJob { job }),
             (JobLocation::Import { project: p(), job }, AuthoringRoute::GetImportJob { project: p(), job }),
@@ -128,6 +142,7 @@ mod tests {
                 JobLocation::ExportResult { project: p(), job },
                 AuthoringRoute::GetExportResult { project: p(), job },
             ),
+            (JobLocation::Copy { project: p(), job }, AuthoringRoute::GetCopyJob { project: p(), job }),
             (
                 JobLocation::Training { project: p(), job },
                 AuthoringRoute::GetTrainingJob { project: p(), job },
@@ -139,6 +154,14 @@ mod tests {
             (
                 JobLocation::Evaluation { project: p(), model: m(), job },
                 AuthoringRoute::GetEvaluationJob { project: p(), model: m(), job },
+            ),
+            (
+                JobLocation::ExportedModel { project: p(), exported: e(), job },
+                AuthoringRoute::GetExportedModelJob { project: p(), exported: e(), job },
+            ),
+            (
+                JobLocation::ExportedFile { project: p(), exported: e(), file: "head.bin".into() },
+                AuthoringRoute::GetExportedFile { project: p(), exported: e(), file: "head.bin".into() },
             ),
             (
                 JobLocation::Deployment { project: p(), deployment: d(), job },

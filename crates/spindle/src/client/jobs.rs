@@ -15,6 +15,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// What all jobs say of themselves, trainings and predictions included.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct JobView {
     /// Where it stands.
     pub(crate) status: JobStatus,
@@ -27,6 +28,9 @@ pub(crate) struct JobView {
     /// A training's progress.
     #[serde(default)]
     pub(crate) result: Option<TrainingResult>,
+    /// An import's progress, 0 to 100.
+    #[serde(default)]
+    pub(crate) percent_complete: Option<u8>,
 }
 
 impl Client {

@@ -2,11 +2,10 @@
 
 use super::Common;
 use crate::client::project_path;
-use crate::print::{self, Cells, Guidance};
+use crate::print::{self, Cells};
 use anyhow::Result;
 use clap::Args;
 use language_api::{EvaluatedDocument, EvaluationSummary, ModelLabel, Page, ProjectName};
-use serde::Deserialize;
 
 /// Show a model's scores by entity type, its confusion matrix and advice
 #[derive(Args)]
@@ -28,15 +27,6 @@ pub(crate) struct EvaluateArguments {
     common: Common,
 }
 
-/// The summary of the contract, and what servers of our kind add.
-#[derive(Deserialize)]
-struct Evaluated {
-    #[serde(flatten)]
-    summary: EvaluationSummary,
-    #[serde(default)]
-    guidance: Vec<Guidance>,
-}
-
 /// Runs the command.
 pub(crate) async fn evaluate(arguments: EvaluateArguments) -> Result<()> {
     let session = arguments.common.open()?;
@@ -51,7 +41,5 @@ pub(crate) async fn evaluate(arguments: EvaluateArguments) -> Result<()> {
     }
     let answer = session.client.get(&path("summary-result")).await?;
     let cells = if arguments.segments { Cells::Segments } else { Cells::Percent };
-    session.show(&answer, |found: Evaluated, paint| {
-        print::summary(&found.summary, &found.guidance, cells, paint)
-    })
+    session.show(&answer, |found: EvaluationSummary, paint| print::summary(&found, cells, paint))
 }

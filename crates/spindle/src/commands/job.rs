@@ -113,6 +113,9 @@ fn state(job: &JobAddress, view: &JobView) -> String {
         text.push_str(&format!("model  {} ({})\n", result.model_label, result.training_config_version));
         text.push_str(&format!("done   {} %\n", phase.percent_complete));
     }
+    if let Some(percent) = view.percent_complete {
+        text.push_str(&format!("done   {percent} %\n"));
+    }
     for error in &view.errors {
         text.push_str(&format!("error  {} ({})\n", error.message, error.code));
     }

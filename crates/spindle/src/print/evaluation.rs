@@ -3,7 +3,6 @@
 use super::{Align, Paint, Table};
 use language_api::evaluation::{BACKGROUND, EvaluatedEntity, Matrix};
 use language_api::{EvaluatedDocument, EvaluationOptions, EvaluationSummary};
-use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// What the cells of the confusion matrix count.
@@ -15,20 +14,8 @@ pub(crate) enum Cells {
     Segments,
 }
 
-/// What the server advises beside the scores, an extension of the contract.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Guidance {
-    /// What was found and what to do.
-    pub(crate) message: String,
-}
-
 /// Scores by entity type, the confusion matrix, and what could be done better.
-pub(crate) fn summary(
-    summary: &EvaluationSummary,
-    guidance: &[Guidance],
-    cells: Cells,
-    paint: Paint,
-) -> String {
+pub(crate) fn summary(summary: &EvaluationSummary, cells: Cells, paint: Paint) -> String {
     let matrix = &summary.custom_entity_recognition_evaluation.confusion_matrix;
     let unit = match cells {
         Cells::Percent => "per cent of the row",
@@ -40,9 +27,9 @@ pub(crate) fn summary(
         paint.bold(&format!("Confusion matrix: rows labelled, columns predicted, {unit}")) + "\n",
         confusion(matrix, cells, paint),
     ];
-    if !guidance.is_empty() {
+    if !summary.guidance.is_empty() {
         parts.push(paint.bold("Guidance") + "\n");
-        parts.push(guidance.iter().map(|advice| format!("  {}\n", advice.message)).collect());
+        parts.push(summary.guidance.iter().map(|advice| format!("  {}\n", advice.message)).collect());
     }
     parts.concat()
 }
@@ -199,14 +186,14 @@ mod tests {
             "entities":{"Claimant":{"f1":0.8571428656578064,"precision":1.0,"recall":0.75,"truePositiveCount":3,"trueNegativeCount":0,"falsePositiveCount":0,"falseNegativeCount":1},
               "PolicyNumber":{"f1":0.5,"precision":0.5,"recall":0.5,"truePositiveCount":1,"trueNegativeCount":0,"falsePositiveCount":1,"falseNegativeCount":1}},
             "microF1":0.72727275,"microPrecision":0.8,"microRecall":0.6666667,"macroF1":0.6785714,"macroPrecision":0.75,"macroRecall":0.625},
-            "evaluationOptions":{"kind":"percentage","trainingSplitPercentage":80,"testingSplitPercentage":20}}"#,
+            "evaluationOptions":{"kind":"percentage","trainingSplitPercentage":80,"testingSplitPercentage":20},
+            "guidance":[{"rule":"fewLabels","category":"PolicyNumber","message":"PolicyNumber has 3 labels: label more of them"}]}"#,
         )
         .unwrap()
     }
 
     #[test]
     fn an_evaluation_is_one_page() {
-        let advice = [Guidance { message: "PolicyNumber has 3 labels: label more of them".to_owned() }];
         expect![[r#"
               split: 80 % to learn from, 20 % to score on
               entity type   precision  recall     F1  support
@@ -222,12 +209,12 @@ mod tests {
             Guidance
               PolicyNumber has 3 labels: label more of them
         "#]]
-        .assert_eq(&summary(&evaluated(), &advice, Cells::Percent, Paint::PLAIN));
+        .assert_eq(&summary(&evaluated(), Cells::Percent, Paint::PLAIN));
     }
 
     #[test]
     fn the_matrix_also_counts_segments() {
-        let text = summary(&evaluated(), &[], Cells::Segments, Paint::PLAIN);
+        let text = summary(&evaluated(), Cells::Segments, Paint::PLAIN);
         assert!(
             text.contains("segments of text") && text.contains("  2 PolicyNumber       .    1.00    1.00"),
             "{text}"

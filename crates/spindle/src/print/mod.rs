@@ -9,7 +9,7 @@ mod progress;
 mod table;
 
 pub(crate) use entities::entities;
-pub(crate) use evaluation::{Cells, Guidance, documents, scores, summary};
+pub(crate) use evaluation::{Cells, documents, scores, summary};
 pub(crate) use failure::{error_lines, failure};
 pub(crate) use progress::{Counter, JobProgress};
 pub(crate) use table::{Align, Table};

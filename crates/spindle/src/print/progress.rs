@@ -30,13 +30,14 @@ impl JobProgress {
 
     /// Shows a state.
     pub(crate) fn show(&mut self, view: &JobView) {
-        if let Some((training, evaluation)) = percents(view) {
+        if let Some((done, whole)) = measure(view) {
             if !self.measured {
                 self.measured = true;
                 self.bar.disable_steady_tick();
+                self.bar.set_length(whole);
                 self.bar.set_style(style(BAR));
             }
-            self.bar.set_position(u64::from(training) + u64::from(evaluation));
+            self.bar.set_position(done);
         }
         let message = message(&self.title, view);
         if self.bar.is_hidden() {
@@ -61,10 +62,18 @@ fn percents(view: &JobView) -> Option<(u8, u8)> {
     Some((result.training_status.percent_complete, evaluation))
 }
 
+/// How much is done, and how much there is: both phases of a training, or all of another job.
+fn measure(view: &JobView) -> Option<(u64, u64)> {
+    let phases =
+        percents(view).map(|(training, evaluation)| (u64::from(training) + u64::from(evaluation), 200));
+    phases.or_else(|| Some((u64::from(view.percent_complete?), 100)))
+}
+
 fn message(title: &str, view: &JobView) -> String {
-    match percents(view) {
-        Some((training, evaluation)) => format!("training {training} %, evaluation {evaluation} %"),
-        None => format!("{title}: {}", view.status.as_str()),
+    match (percents(view), view.percent_complete) {
+        (Some((training, evaluation)), _) => format!("training {training} %, evaluation {evaluation} %"),
+        (None, Some(percent)) if view.status == JobStatus::Running => format!("{title}: {percent} %"),
+        (None, _) => format!("{title}: {}", view.status.as_str()),
     }
 }
 
@@ -125,6 +134,14 @@ mod tests {
         );
         assert_eq!(message("training a", &state), "training 100 %, evaluation 30 %");
         assert_eq!(line("training a", &state), "training a: evaluating");
+    }
+
+    #[test]
+    fn an_import_is_told_by_its_share() {
+        let state = view(r#"{"status":"running","percentComplete":42}"#);
+        assert_eq!(measure(&state), Some((42, 100)));
+        assert_eq!(message("import", &state), "import: 42 %");
+        assert_eq!(line("import", &state), "import: running");
     }
 
     #[test]

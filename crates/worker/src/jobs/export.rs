@@ -51,7 +51,8 @@ async fn snapshot(run: &Run, label: &str) -> Result<LabelSet, Failure> {
     })
 }
 
-fn entry(row: DocumentRow) -> Result<DocumentEntry, Failure> {
+/// A document as project files have it.
+pub(super) fn entry(row: DocumentRow) -> Result<DocumentEntry, Failure> {
     let entities = row.regions.as_deref().map(serde_json::from_str).transpose()?;
     Ok(DocumentEntry {
         location: row.location,

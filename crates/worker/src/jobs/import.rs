@@ -1,19 +1,25 @@
 //! Import: every label proved against the document's text, then schema and labels replaced at once.
 
-use crate::documents::{self, Unreadable};
+use super::deposit::deposit;
+use super::progress::ImportWatch;
+use crate::documents::{self, Text, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
-use authoring::reread_file;
+use authoring::reread_import;
 use blobs::Depth;
-use catalog::{Category, DocumentState, LabelSet, NewDocument, Outcome};
+use catalog::{Category, DocumentState, LabelSet, NewDocument, Outcome, ProjectChange};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use language_api::limits::PROBLEMS_MAX;
 use language_api::project_file::{Assets, DocumentEntry};
 use language_api::{JobWarning, Problem};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Documents staged in one transaction.
-const CHUNK: usize = 1_000;
+pub(super) const CHUNK: u32 = 1_000;
+/// Documents read ahead while others are proved: enough to keep a service busy that answers after milliseconds.
+const READS_AT_ONCE: usize = 16;
 /// Warnings kept of one job; their number is told in full.
 const WARNINGS_MAX: usize = 100;
 
@@ -21,7 +27,7 @@ const WARNINGS_MAX: usize = 100;
 pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
     let services = &run.services;
     let payload = services.catalog.payload(&run.job.id).await?;
-    let (file, change) = reread_file(&payload)?;
+    let (file, change, texts) = reread_import(&run.job, &payload)?;
     drop(payload);
     documents::check_container(&services.blobs, &change.container).await?;
     let Some(staged) = services.catalog.begin_import(&run.lease, &run.job.project).await? else {
@@ -35,56 +41,92 @@ pub(crate) async fn import(run: &Run) -> Result<Outcome, Failure> {
         .map(|entry| Category { name: entry.category.clone(), description: entry.description.clone() })
         .collect();
     services.catalog.stage_categories(&run.lease, &staged, &categories).await?;
-    let mut import =
-        Import { run, container: &change.container, staged, problems: vec![], warnings: vec![], missing: 0 };
-    import.labeled(&assets.documents).await?;
-    if !import.problems.is_empty() {
-        return Err(Failure::Refused(import.problems.iter().map(Problem::body).collect()));
+    let mut watch = ImportWatch::begin(run, texts.len() + assets.documents.len())?;
+    let container = &change.container;
+    deposit(run, container, &texts, &mut watch).await?;
+    let mut import = Import { watch: Some(watch), ..Import::into_set(run, container, staged) };
+    let mut known = BTreeSet::new();
+    for entries in assets.documents.chunks(CHUNK as usize) {
+        import.stage(entries, known.len()).await?;
+        known.extend(entries.iter().map(|entry| entry.location.as_str()));
     }
-    import.unlabeled(&assets.documents).await?;
-    let Import { staged, warnings, missing, .. } = import;
-    let now = Timestamp::now();
-    services.catalog.publish_labels(&run.lease, &change, &staged, now).await?;
-    Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&summary(warnings, missing))?))
+    import.publish(&known, &change).await
 }
 
-struct Import<'a> {
+/// Documents on their way into the labels of the job's project.
+pub(super) struct Import<'a> {
     run: &'a Run,
     container: &'a str,
     staged: LabelSet,
+    watch: Option<ImportWatch<'a>>,
     problems: Vec<Problem>,
     warnings: Vec<JobWarning>,
     missing: usize,
 }
 
-impl Import<'_> {
-    /// The documents of the file.
-    async fn labeled(&mut self, entries: &[DocumentEntry]) -> Result<(), Failure> {
-        for (chunk, entries) in entries.chunks(CHUNK).enumerate() {
-            self.run.stop.check()?;
-            let mut rows = Vec::with_capacity(entries.len());
-            for (offset, entry) in entries.iter().enumerate() {
-                rows.extend(self.document(entry, chunk * CHUNK + offset).await?);
-                if self.problems.len() >= PROBLEMS_MAX {
-                    self.problems.truncate(PROBLEMS_MAX);
-                    return Ok(());
-                }
-            }
-            self.run.services.catalog.stage_documents(&self.run.lease, &self.staged, &rows).await?;
-        }
-        Ok(())
+impl<'a> Import<'a> {
+    /// Nothing yet; `staged` is the set they go into.
+    pub(super) fn into_set(run: &'a Run, container: &'a str, staged: LabelSet) -> Self {
+        Self { run, container, staged, problems: vec![], warnings: vec![], missing: 0, watch: None }
     }
 
-    async fn document(
+    /// The next documents, the first of which is the `first` of all. Their problems are collected up to as many as are
+    /// reported.
+    ///
+    /// # Errors
+    /// All problems, when there are so many that no more are looked for; what stops every job.
+    pub(super) async fn stage(&mut self, entries: &[DocumentEntry], first: usize) -> Result<(), Failure> {
+        self.run.stop.check()?;
+        let mut rows = Vec::with_capacity(entries.len());
+        let (services, container) = (&self.run.services, self.container);
+        let characters_max = services.limits.document_characters_max;
+        let reads = (first..).zip(entries).map(|(index, entry)| async move {
+            let read = documents::read(&services.blobs, container, &entry.location, characters_max);
+            (index, entry, read.await)
+        });
+        // In the file's order, so that problems and warnings come in it.
+        let mut texts = std::pin::pin!(stream::iter(reads).buffered(READS_AT_ONCE));
+        while let Some((index, entry, read)) = texts.next().await {
+            rows.extend(self.document(entry, index, read?)?);
+            if let Some(watch) = &mut self.watch {
+                watch.add(1);
+            }
+            if self.problems.len() >= PROBLEMS_MAX {
+                return self.check();
+            }
+        }
+        Ok(self.run.services.catalog.stage_documents(&self.run.lease, &self.staged, &rows).await?)
+    }
+
+    /// Shows what was staged, with the settings of `change`, unless there are problems. `known` are the locations staged.
+    pub(super) async fn publish<T: Ord + Borrow<str>>(
+        mut self,
+        known: &BTreeSet<T>,
+        change: &ProjectChange,
+    ) -> Result<Outcome, Failure> {
+        self.check()?;
+        self.unlabeled(known).await?;
+        let catalog = &self.run.services.catalog;
+        catalog.publish_labels(&self.run.lease, change, &self.staged, Timestamp::now()).await?;
+        let warnings = summary(self.warnings, self.missing);
+        Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&warnings)?))
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        match self.problems.iter().take(PROBLEMS_MAX).map(Problem::body).collect::<Vec<_>>() {
+            found if found.is_empty() => Ok(()),
+            found => Err(Failure::Refused(found)),
+        }
+    }
+
+    fn document(
         &mut self,
         entry: &DocumentEntry,
         index: usize,
+        read: Result<Text, Unreadable>,
     ) -> Result<Option<NewDocument>, Failure> {
-        let services = &self.run.services;
-        let limits = &services.limits;
+        let limits = &self.run.services.limits;
         let location = &entry.location;
-        let read = documents::read(&services.blobs, self.container, location, limits.document_characters_max)
-            .await?;
         let mut row = NewDocument {
             location: location.clone(),
             language: entry.language.clone(),
@@ -128,9 +170,8 @@ impl Import<'_> {
     }
 
     /// Every other `.txt` object at the root of the container is a document of the project too (contract: authoring 16).
-    async fn unlabeled(&mut self, entries: &[DocumentEntry]) -> Result<(), Failure> {
+    async fn unlabeled<T: Ord + Borrow<str>>(&mut self, known: &BTreeSet<T>) -> Result<(), Failure> {
         let services = &self.run.services;
-        let known: BTreeSet<&str> = entries.iter().map(|entry| entry.location.as_str()).collect();
         let mut listing = services.blobs.list(self.container, "", Depth::Folder);
         while let Some(objects) = listing.next_page().await? {
             self.run.stop.check()?;

@@ -1,9 +1,12 @@
 //! What each kind of job does.
 
+mod copy;
 mod corpus;
 mod deploy;
+mod deposit;
 mod evaluate;
 mod export;
+mod export_model;
 mod extract;
 mod import;
 mod progress;
@@ -26,7 +29,10 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
         JobKind::DeleteDeployment => deploy::delete(run).await.map(Some),
         JobKind::LoadSnapshot => project::load_snapshot(run).await.map(Some),
         JobKind::DeleteProject => project::delete(run).await.map(Some),
+        JobKind::ExportModel => export_model::export(run).await.map(Some),
+        JobKind::DeleteExportedModel => export_model::delete(run).await.map(Some),
         JobKind::Extract => extract::extract(run).await.map(|()| None),
+        JobKind::Copy => copy::copy(run).await.map(Some),
         JobKind::Export => export::export(run).await.map(Some),
     }
 }

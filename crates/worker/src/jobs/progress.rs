@@ -1,10 +1,12 @@
-//! A training's progress as the contract shows it (contract: authoring 10.2).
+//! How far jobs are: a training as the contract shows it (contract: authoring 10.2), an import by its documents.
 
+use crate::failure::Failure;
 use crate::run::Run;
+use authoring::import_progress;
 use authoring::payloads::TrainPayload;
 use jiff::{SignedDuration, Timestamp};
 use language_api::training::{PhaseState, TrainingResult};
-use language_api::{JobStatus, ModelLabel, SevenDigits, WholeSeconds};
+use language_api::{ImportProgress, JobStatus, ModelLabel, SevenDigits, WholeSeconds};
 
 /// Writes a training's two phases into the job's row as they go.
 pub(crate) struct TrainingProgress<'a> {
@@ -77,10 +79,43 @@ impl<'a> TrainingProgress<'a> {
     }
 
     fn write(&self) {
-        match serde_json::to_string(&self.state) {
-            Ok(json) => self.run.set_progress(json),
-            Err(error) => tracing::error!(%error, "progress can't be written"),
+        write(self.run, serde_json::to_string(&self.state));
+    }
+}
+
+/// Writes how many of an import's documents are done into the job's row.
+pub(crate) struct ImportWatch<'a> {
+    run: &'a Run,
+    state: ImportProgress,
+    done: usize,
+    total: usize,
+}
+
+impl<'a> ImportWatch<'a> {
+    /// An import of `total` documents. What the row says besides stays.
+    pub(crate) fn begin(run: &'a Run, total: usize) -> Result<Self, Failure> {
+        let state = import_progress(&run.job).map_err(|error| Failure::Refused(vec![error.body()]))?;
+        let mut watch = Self { run, state: ImportProgress { percent_complete: 0, ..state }, done: 0, total };
+        watch.add(0);
+        Ok(watch)
+    }
+
+    /// `count` more documents are done.
+    pub(crate) fn add(&mut self, count: usize) {
+        self.done += count;
+        #[expect(clippy::cast_precision_loss, reason = "a share in per cent")]
+        let percent = percent(self.done as f32 / self.total.max(1) as f32);
+        if percent != self.state.percent_complete || count == 0 {
+            self.state.percent_complete = percent;
+            write(self.run, serde_json::to_string(&self.state));
         }
+    }
+}
+
+fn write(run: &Run, state: serde_json::Result<String>) {
+    match state {
+        Ok(json) => run.set_progress(json),
+        Err(error) => tracing::error!(%error, "progress can't be written"),
     }
 }
 

@@ -3,7 +3,7 @@
 //! The path says what to do; the answer is 200 with what came of it, as text. A broken promise panics.
 
 use catalog::conformance::{CHECKS, Database, run};
-use catalog::driver::SpinSqlite;
+use catalog::driver::{Guest, Mode, SpinSqlite};
 use catalog::{Connection, Driver};
 use spin_sdk::http::{IntoResponse, Request, Response, StatusCode};
 use spin_sdk::{http, http_service, variables};
@@ -29,7 +29,8 @@ async fn act(what: &str, argument: &str) -> Option<String> {
     Some(match what {
         "checks" => CHECKS.join("\n"),
         "check" => check(argument).await,
-        "sqlite" => outcome(open(argument).await),
+        "sqlite" | "postgres" => outcome(open(&Place(argument)).await),
+        "session" => outcome(leave_open(&Place(argument)).await),
         "variable" => outcome(variables::get(argument).await),
         "send" => outcome(http::get(argument).await.map(|response| response.status().as_u16())),
         "file" => outcome(std::fs::read(argument).map(|bytes| bytes.len())),
@@ -48,25 +49,44 @@ fn outcome<T: std::fmt::Debug, E: std::fmt::Debug>(outcome: Result<T, E>) -> Str
     format!("{outcome:?}")
 }
 
-/// A database of the manifest, named like the check that has it for itself.
-struct Label<'a>(&'a str);
+/// A database: a SQLite database's label, or a PostgreSQL database's address.
+struct Place<'a>(&'a str);
 
-impl Database for Label<'_> {
-    type Driver = SpinSqlite;
+impl Database for Place<'_> {
+    type Driver = Guest;
 
-    async fn driver(&self) -> SpinSqlite {
-        SpinSqlite::new(self.0)
+    async fn driver(&self) -> Guest {
+        if self.0.starts_with("postgres:") {
+            Guest::at(self.0)
+        } else {
+            Guest::Sqlite(SpinSqlite::new(self.0))
+        }
     }
 }
 
-async fn check(name: &str) -> String {
-    run(name, &Label(name)).await;
+/// Runs `name=place`, or `name` in the SQLite database of that name.
+async fn check(argument: &str) -> String {
+    let (name, place) = argument.split_once('=').unwrap_or((argument, argument));
+    run(name, &Place(place)).await;
     "kept".to_owned()
 }
 
-async fn open(label: &str) -> Result<usize, catalog::Error> {
-    let mut connection = SpinSqlite::new(label).connect().await?;
+async fn open(place: &Place<'_>) -> Result<usize, catalog::Error> {
+    let mut connection = place.driver().await.connect().await?;
     connection.query("SELECT 1", &[]).await.map(|rows| rows.len())
+}
+
+/// Says which session of a PostgreSQL server it was given, and leaves it with a transaction and a setting of its own.
+async fn leave_open(place: &Place<'_>) -> Result<i64, catalog::Error> {
+    let mut connection = place.driver().await.connect().await?;
+    let clean = "SELECT CASE WHEN current_setting('statement_timeout') = '0' AND NOT EXISTS \
+                 (SELECT 1 FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory') \
+                 THEN pg_backend_pid() ELSE 0 END";
+    let session = connection.query(clean, &[]).await?.remove(0).integer()?;
+    assert_ne!(session, 0, "it was left as another had it");
+    connection.begin(Mode::Write).await?;
+    connection.query("SELECT set_config('statement_timeout', '5min', false)", &[]).await?;
+    Ok(session)
 }
 
 /// Takes memory, one mebibyte after the other, and writes to each.

@@ -1,27 +1,43 @@
-//! Figures of the real program beside OpenVINO alone: start, latency, training.
+//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak; and the import of a
+//! large project.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training]
+//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]]
 //! ```
 
+mod extraction;
+mod import;
 mod process;
 mod project;
 mod raw;
+mod soak;
 mod start;
 mod table;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
     let which = std::env::args().nth(1);
     match which.as_deref() {
         None => {
             start::start()?;
-            project::project(true, true)
+            project::project(true, true)?;
+            extraction::extraction()?;
+            import::import(import::DOCUMENTS)
         }
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
+        Some("extraction") => extraction::extraction(),
+        Some("soak") => soak::soak(),
         Some("training") => project::project(false, true),
-        Some(other) => bail!("there is no bench {other:?}; there are start, latency and training"),
+        Some("import") => import::import(match std::env::args().nth(2) {
+            None => import::DOCUMENTS,
+            Some(number) => {
+                number.parse().with_context(|| format!("{number:?} is no number of documents"))?
+            }
+        }),
+        Some(other) => bail!(
+            "there is no bench {other:?}; there are start, latency, training, extraction, soak and import"
+        ),
     }
 }

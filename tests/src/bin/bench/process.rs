@@ -17,9 +17,23 @@ pub(crate) fn cpu_percent(pid: u32, span: Duration) -> Result<f64> {
 
 /// Resident memory in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
+    status_mib(pid, "VmRSS:")
+}
+
+/// Most resident memory in MiB since the start or the last [`forget_peak`].
+pub(crate) fn peak_mib(pid: u32) -> Result<f64> {
+    status_mib(pid, "VmHWM:")
+}
+
+/// Lets the count of [`peak_mib`] begin anew, so that two phases of one process have a peak each.
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    // proc_pid_clear_refs(5): 5 resets the peak to what is resident now.
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").context("the peak can't be reset")
+}
+
+fn status_mib(pid: u32, name: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the process has ended")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("the process has ended")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib / 1024.0)
 }

@@ -1,0 +1,149 @@
+//! The objects of a folder, with listings of our own.
+//!
+//! `s3s_fs` looks at every file's metadata for each page of a listing, which takes minutes for a bucket of a hundred
+//! thousand objects.
+
+use super::listing::{self, Page, Wanted};
+use s3s::dto::*;
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s_fs::FileSystem;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+/// Most names in one page, as everywhere in S3.
+const NAMES_MAX: usize = 1_000;
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = S3Result<S3Response<T>>> + Send + 'a>>;
+
+/// A folder of buckets.
+#[derive(Debug)]
+pub(super) struct Objects {
+    files: FileSystem,
+    root: PathBuf,
+}
+
+impl Objects {
+    pub(super) fn new(root: &Path) -> Result<Self, s3s_fs::Error> {
+        Ok(Self { files: FileSystem::new(root)?, root: root.to_path_buf() })
+    }
+
+    async fn page(&self, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+        // The names of buckets have been checked: they hold neither dots alone nor slashes.
+        let root = self.root.join(&input.bucket);
+        let token = [input.continuation_token.as_deref(), input.start_after.as_deref()];
+        let names_max = input.max_keys.map_or(NAMES_MAX, |max| usize::try_from(max).unwrap_or(0));
+        let wanted = Wanted {
+            // Keys are stored without slashes at their start.
+            prefix: input.prefix.as_deref().unwrap_or_default().trim_start_matches('/').to_owned(),
+            folded: input.delimiter.is_some(),
+            after: token.into_iter().flatten().max().unwrap_or_default().to_owned(),
+            names_max: names_max.min(NAMES_MAX),
+        };
+        let read = move || if root.is_dir() { listing::page(&root, &wanted).map(Some) } else { Ok(None) };
+        let read = tokio::task::spawn_blocking(read).await.map_err(S3Error::internal_error)?;
+        let page = read.map_err(S3Error::internal_error)?.ok_or_else(|| s3_error!(NoSuchBucket))?;
+        Ok(output(input, page))
+    }
+}
+
+fn output(input: ListObjectsV2Input, page: Page) -> ListObjectsV2Output {
+    let names = page.objects.len() + page.folders.len();
+    let objects = page.objects.into_iter().map(|object| Object {
+        key: Some(object.key),
+        size: i64::try_from(object.size_bytes).ok(),
+        last_modified: Some(object.modified.into()),
+        ..Object::default()
+    });
+    let folders = page.folders.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) });
+    ListObjectsV2Output {
+        name: Some(input.bucket),
+        prefix: input.prefix,
+        delimiter: input.delimiter,
+        max_keys: Some(input.max_keys.unwrap_or(i32::try_from(NAMES_MAX).unwrap_or(i32::MAX))),
+        key_count: i32::try_from(names).ok(),
+        is_truncated: Some(page.next.is_some()),
+        contents: Some(objects.collect()),
+        common_prefixes: Some(folders.collect()),
+        continuation_token: input.continuation_token,
+        next_continuation_token: page.next,
+        start_after: input.start_after,
+        encoding_type: input.encoding_type,
+        ..ListObjectsV2Output::default()
+    }
+}
+
+/// Operations that are left to the file system.
+macro_rules! left {
+    ($($name:ident: $input:ident => $output:ident),* $(,)?) => {$(
+        fn $name<'life, 'future>(&'life self, request: S3Request<$input>) -> Answer<'future, $output>
+        where
+            'life: 'future,
+            Self: 'future,
+        {
+            self.files.$name(request)
+        }
+    )*};
+}
+
+impl S3 for Objects {
+    fn list_objects_v2<'life, 'future>(
+        &'life self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> Answer<'future, ListObjectsV2Output>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        match request.input.delimiter.as_deref() {
+            None | Some("/") => Box::pin(async move { Ok(S3Response::new(self.page(request.input).await?)) }),
+            Some(_) => self.files.list_objects_v2(request),
+        }
+    }
+
+    fn list_objects<'life, 'future>(
+        &'life self,
+        request: S3Request<ListObjectsInput>,
+    ) -> Answer<'future, ListObjectsOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let marker = request.input.marker.clone();
+            let second = self.list_objects_v2(request.map_input(Into::into)).await?;
+            Ok(second.map_output(|page| ListObjectsOutput {
+                marker,
+                next_marker: page.next_continuation_token,
+                contents: page.contents,
+                common_prefixes: page.common_prefixes,
+                delimiter: page.delimiter,
+                encoding_type: page.encoding_type,
+                is_truncated: page.is_truncated,
+                max_keys: page.max_keys,
+                name: page.name,
+                prefix: page.prefix,
+                ..ListObjectsOutput::default()
+            }))
+        })
+    }
+
+    left! {
+        abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput,
+        complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput,
+        copy_object: CopyObjectInput => CopyObjectOutput,
+        create_bucket: CreateBucketInput => CreateBucketOutput,
+        create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
+        delete_bucket: DeleteBucketInput => DeleteBucketOutput,
+        delete_object: DeleteObjectInput => DeleteObjectOutput,
+        delete_objects: DeleteObjectsInput => DeleteObjectsOutput,
+        get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
+        get_object: GetObjectInput => GetObjectOutput,
+        head_bucket: HeadBucketInput => HeadBucketOutput,
+        head_object: HeadObjectInput => HeadObjectOutput,
+        list_buckets: ListBucketsInput => ListBucketsOutput,
+        list_parts: ListPartsInput => ListPartsOutput,
+        put_object: PutObjectInput => PutObjectOutput,
+        upload_part: UploadPartInput => UploadPartOutput,
+        upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput,
+    }
+}

@@ -1,0 +1,224 @@
+//! Extraction under load, over HTTP and WebAssembly, beside the same model by native code and beside OpenVINO alone.
+
+use crate::process;
+use crate::table::{NONE, Table, quantile};
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use spindle_tests::places::root;
+use spindle_tests::{Client, Example, Server};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const RECIPES: [&str; 2] = ["lexical", "contextual"];
+/// Words of one document, and callers at once: thirty long ones would take minutes and show nothing new.
+const LOADS: [(usize, &[usize]); 2] = [(40, &[1, 8, 32]), (2000, &[1, 8])];
+/// Different documents of each length.
+const DOCUMENTS: usize = 16;
+/// How long each figure is measured.
+const SPAN: Duration = Duration::from_secs(4);
+/// Models over one encoder.
+const HEADS: usize = 1000;
+/// Names another folder of built examples.
+const VARIABLE: &str = "SPINDLE_EXAMPLES";
+
+/// What one way of computing reached.
+#[derive(Deserialize)]
+struct Figures {
+    words_per_second: f64,
+    milliseconds: Vec<f64>,
+}
+
+/// Output of the example `extract_speed`.
+#[derive(Deserialize)]
+struct Beside {
+    raw: Option<Figures>,
+    native: Figures,
+}
+
+/// Trains and deploys the example with both recipes, then prints throughput, latency and memory.
+pub(crate) fn extraction() -> Result<()> {
+    let server = Server::fresh()?.quiet();
+    let client = server.client();
+    let example = Example::claims_desk("Bench", "bench")?;
+    example.upload(&server)?;
+    example.import(&client)?;
+    for recipe in RECIPES {
+        let state = client.wait(&example.start_training(&client, recipe, recipe)?)?;
+        ensure!(state["status"] == "succeeded", "the training ended as {state}");
+        example.deploy(&client, recipe, recipe)?;
+    }
+    let mut speed = Table::new(
+        "Words per second; callers at once, each with one document per call",
+        &[
+            "recipe, document",
+            "callers",
+            "OpenVINO alone",
+            "native",
+            "HTTP + wasm",
+            "of OpenVINO",
+            "of native",
+        ],
+    );
+    let mut latency = Table::new(
+        "Milliseconds of one call",
+        &[
+            "recipe, document",
+            "callers",
+            "OpenVINO p50",
+            "p99",
+            "native p50",
+            "p99",
+            "HTTP + wasm p50",
+            "p99",
+        ],
+    );
+    for recipe in RECIPES {
+        for (words, callers) in LOADS {
+            let texts = texts(&example, words)?;
+            let name = format!("{recipe}, {words} words");
+            for &callers in callers {
+                let beside = beside(&server, recipe, &texts, callers)?;
+                let ours = load(&client, &example, recipe, &texts, callers)?;
+                speed.row(speed_row(&name, callers, &beside, &ours));
+                latency.row(latency_row(&name, callers, &beside, &ours));
+            }
+        }
+    }
+    speed.print();
+    latency.print();
+    println!("\nresident after all of it: {:.0} MiB", process::resident_mib(server.pid())?);
+    heads(&server)
+}
+
+/// Many models over one encoder, in a process of its own.
+fn heads(server: &Server) -> Result<()> {
+    println!("\n{HEADS} models over one encoder, native code, one window per call");
+    let cache = server.data().join("cache");
+    let mut program = example("many_heads");
+    program.arg(&cache).arg(model_id(&cache, "contextual")?).arg(HEADS.to_string());
+    let status = program.status().with_context(|| format!("{program:?} can't be run"))?;
+    ensure!(status.success(), "{program:?} ended with {status}");
+    Ok(())
+}
+
+/// An example of the inference crate, built by `cargo xtask bench`.
+fn example(name: &str) -> Command {
+    let folder =
+        std::env::var_os(VARIABLE).map_or_else(|| root().join("target/release/examples"), PathBuf::from);
+    let mut program = Command::new(folder.join(name));
+    program.current_dir(root());
+    program
+}
+
+fn speed_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> Vec<String> {
+    let rate = |figures: &Figures| format!("{:.0}", figures.words_per_second);
+    let ratio = |other: &Figures| format!("{:.2}", ours.words_per_second / other.words_per_second);
+    let raw = |show: &dyn Fn(&Figures) -> String| beside.raw.as_ref().map_or_else(|| NONE.to_owned(), show);
+    vec![
+        name.to_owned(),
+        callers.to_string(),
+        raw(&rate),
+        rate(&beside.native),
+        rate(ours),
+        raw(&ratio),
+        ratio(&beside.native),
+    ]
+}
+
+fn latency_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> Vec<String> {
+    let quantiles = |figures: &Figures| {
+        let mut sorted = figures.milliseconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        [0.5, 0.99].map(|share| format!("{:.2}", quantile(&sorted, share))).to_vec()
+    };
+    let raw = beside.raw.as_ref().map_or_else(|| vec![NONE.to_owned(); 2], quantiles);
+    [vec![name.to_owned(), callers.to_string()], raw, quantiles(&beside.native), quantiles(ours)].concat()
+}
+
+/// Documents of this length, each from another place of the unseen texts.
+fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
+    let unseen = example.unseen()?;
+    let all: Vec<&str> = unseen.iter().flat_map(|(_, text)| text.split_inclusive(' ')).collect();
+    ensure!(!all.is_empty(), "the example has no unseen documents");
+    let step = all.len() / DOCUMENTS + 1;
+    let text = |at: usize| all.iter().cycle().skip(at * step).take(words).copied().collect::<String>();
+    Ok((0..DOCUMENTS).map(text).collect())
+}
+
+/// The same without HTTP and wasm, in a process of its own while the server is idle.
+fn beside(server: &Server, recipe: &str, texts: &[String], callers: usize) -> Result<Beside> {
+    let cache = server.data().join("cache");
+    let documents = tempfile::NamedTempFile::new()?;
+    fs::write(documents.path(), serde_json::to_vec(texts)?)?;
+    let mut program = example("extract_speed");
+    let output = program
+        .arg(&cache)
+        .arg(model_id(&cache, recipe)?)
+        .arg(documents.path())
+        .args([callers.to_string(), SPAN.as_secs_f64().to_string()])
+        .output()
+        .with_context(|| "extract_speed can't be run; `cargo xtask bench` builds it")?;
+    ensure!(output.status.success(), "extract_speed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// A model's id begins with its label.
+fn model_id(cache: &Path, label: &str) -> Result<String> {
+    let names = fs::read_dir(cache.join("models"))?;
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut own = names.filter(|name| name.starts_with(&format!("{label}-")));
+    own.next().with_context(|| format!("the server has no bundle of {label}"))
+}
+
+/// `callers` clients at once for a while, each with a connection of its own.
+fn load(
+    client: &Client,
+    example: &Example,
+    deployment: &str,
+    texts: &[String],
+    callers: usize,
+) -> Result<Figures> {
+    let questions: Vec<Value> = texts
+        .iter()
+        .map(|text| {
+            let sent = json!([{ "id": "1", "language": "en-us", "text": text }]);
+            example.question(deployment, "UnicodeCodePoint", &sent)
+        })
+        .collect();
+    ask(client, &questions[0])?;
+    let (stop, next) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let begun = Instant::now();
+    let caller = || -> Result<Vec<(usize, f64)>> {
+        let client = Client::new(&client.endpoint, &client.key);
+        let mut calls = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let at = next.fetch_add(1, Ordering::Relaxed) % questions.len();
+            let start = Instant::now();
+            ask(&client, &questions[at])?;
+            calls.push((at, start.elapsed().as_secs_f64() * 1e3));
+        }
+        Ok(calls)
+    };
+    let calls = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..callers).map(|_| scope.spawn(caller)).collect();
+        std::thread::sleep(SPAN);
+        stop.store(true, Ordering::Relaxed);
+        let ended = running.into_iter().map(|caller| caller.join().expect("a caller panicked"));
+        ended.collect::<Result<Vec<_>>>()
+    })?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let calls = calls.concat();
+    let words: usize = calls.iter().map(|(at, _)| texts[*at].split_whitespace().count()).sum();
+    let milliseconds = calls.into_iter().map(|(_, milliseconds)| milliseconds).collect();
+    Ok(Figures { words_per_second: words as f64 / seconds, milliseconds })
+}
+
+fn ask(client: &Client, question: &Value) -> Result<()> {
+    let answer = client.send("POST", "/language/:analyze-text", Some(question))?;
+    ensure!(answer.status == 200, "answered {}: {}", answer.status, answer.text());
+    Ok(())
+}
