@@ -7,10 +7,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 /// What decides about servers and colours, and must not leak in from outside.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "SPINDLE_ENDPOINT",
     "SPINDLE_KEY",
     "SPINDLE_DATA",
+    "SPINDLE_DATABASE",
     "SPINDLE_LOG",
     "NO_COLOR",
     "FORCE_COLOR",

@@ -31,6 +31,11 @@ impl Example {
         Ok(Self { labels, project: project.to_owned(), folder })
     }
 
+    /// Where `labels.json` and `documents/` lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The bucket of the documents.
     pub fn container(&self) -> &str {
         self.labels["metadata"]["storageInputContainerName"].as_str().unwrap_or_default()

@@ -6,7 +6,7 @@
 use crate::api::{API_VERSION, Answer, Client, PROJECTS};
 use crate::openapi::{self, Description, Operation};
 use crate::pattern::{matches, mismatch};
-use crate::{Example, Server, command};
+use crate::{Example, Server, command, places, python};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ const UNTIL_MAX: Duration = Duration::from_secs(60);
 const FILLER_BYTES: usize = 50_000;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Documents that no label file of the claims desk names.
+const OTHER_DOCUMENTS: &str = "examples/claims-desk/unseen";
 
 /// One file.
 #[derive(Debug, Deserialize)]
@@ -38,6 +40,9 @@ pub struct Scenario {
     /// Whether the claims desk's documents lie in `${container}`.
     #[serde(default)]
     documents: bool,
+    /// Whether `${container}-elsewhere` exists, which has other documents.
+    #[serde(default)]
+    elsewhere: bool,
     steps: Vec<Step>,
 }
 
@@ -110,6 +115,9 @@ impl Scenario {
         let mut example = Example::claims_desk(&format!("Scenario-{name}"), &container)?;
         if self.documents {
             example.upload(server)?;
+        }
+        if self.elsewhere {
+            python::upload(server, &format!("{container}-elsewhere"), &places::root().join(OTHER_DOCUMENTS))?;
         }
         let client = server.client();
         let mut variables = BTreeMap::from([

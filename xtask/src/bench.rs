@@ -3,6 +3,7 @@
 use crate::run::{cargo, root, run, say};
 use crate::setup;
 use anyhow::Result;
+use std::path::Path;
 use std::process::Command;
 
 /// What can be measured alone.
@@ -35,8 +36,9 @@ impl Bench {
     }
 }
 
-/// Sets up what is missing and prints the figures of one bench, or of all. `documents` is the size of the import.
-pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>) -> Result<()> {
+/// Sets up what is missing and prints the figures of one bench, or of all. `documents` is the size of the import; `peers`
+/// is a Python whose packages are measured beside the extraction.
+pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>, peers: Option<&Path>) -> Result<()> {
     setup::everything()?;
     say("building the benches");
     let mut build = cargo("cargo");
@@ -51,6 +53,9 @@ pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>) -> Result<()> 
     bench.current_dir(root()).args(which.map(Bench::name));
     if let (Some(Bench::Import), Some(documents)) = (which, documents) {
         bench.arg(documents.to_string());
+    }
+    if let Some(python) = peers {
+        bench.env("SPINDLE_PEERS", python);
     }
     run(&mut bench)
 }

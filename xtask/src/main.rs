@@ -11,6 +11,7 @@ mod tidy;
 mod wasm;
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Build, try and check Spindle.
 #[derive(Parser)]
@@ -48,6 +49,9 @@ enum Command {
         /// Documents of the import; 100000 when absent
         #[arg(long)]
         documents: Option<u32>,
+        /// A Python with spacy, transformers and torch, to measure them beside the extraction
+        #[arg(long)]
+        peers: Option<PathBuf>,
     },
     /// Check the house rules: dependency direction, file length, no machine paths
     Tidy,
@@ -59,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Demo { arguments } => demo::demo(&arguments),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Bench { which, documents } => bench::bench(which, documents),
+        Command::Bench { which, documents, peers } => bench::bench(which, documents, peers.as_deref()),
         Command::Tidy => tidy::tidy(),
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What scripts and operators read; written when everything answers, and not before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,24 +56,35 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
+    /// Where a data folder keeps its secrets.
+    pub(crate) fn file(data: &Path) -> PathBuf {
+        data.join("secrets.json")
+    }
+
     /// The data folder's secrets, made now when there are none.
     pub(crate) fn load_or_make(data: &Path) -> Result<Self> {
-        let path = data.join("secrets.json");
+        if let Some(secrets) = Self::load(data)? {
+            return Ok(secrets);
+        }
+        let secrets = Self {
+            key: random(),
+            internal_secret: random(),
+            events_secret: random(),
+            s3_access_key_id: random()[..20].to_uppercase(),
+            s3_secret_access_key: random(),
+        };
+        write_private(&Self::file(data), &serde_json::to_vec_pretty(&secrets)?)?;
+        Ok(secrets)
+    }
+
+    /// The data folder's secrets; `None` where no server has run yet.
+    pub(crate) fn load(data: &Path) -> Result<Option<Self>> {
+        let path = Self::file(data);
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| {
                 format!("{} is not readable; restore it, or delete it to get new keys", path.display())
             }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let secrets = Self {
-                    key: random(),
-                    internal_secret: random(),
-                    events_secret: random(),
-                    s3_access_key_id: random()[..20].to_uppercase(),
-                    s3_secret_access_key: random(),
-                };
-                write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
-                Ok(secrets)
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
     }

@@ -1,7 +1,7 @@
 //! Where the catalog lies: SQLite in the data folder, or a PostgreSQL server.
 
 use crate::access::Secrets;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use catalog::driver::{Native, NativePostgres, NativeSqlite};
 use catalog::{Catalog, Error, Role};
 use host::SqliteDatabase;
@@ -56,9 +56,7 @@ impl Database {
     pub(crate) async fn open(&self, secrets: &Secrets, bell: &Arc<Notify>) -> Result<Catalog<Native>> {
         let catalog = match &self.server {
             None => Catalog::open(Native::Sqlite(NativeSqlite::open(&self.file)?)).await?,
-            Some(server) => server.open(Arc::clone(bell)).await.with_context(|| {
-                format!("cannot use the {}, named with --database (SPINDLE_DATABASE)", server.driver)
-            })?,
+            Some(server) => server.open(Arc::clone(bell)).await.with_context(|| server.unusable())?,
         };
         // The lock on the data folder, or the place beside the server's database, proves that no other worker is
         // alive: jobs of a killed run begin again at once.
@@ -68,6 +66,26 @@ impl Database {
             catalog.add_access_key(&secrets.key, &name, Role::Owner, Timestamp::now()).await?;
         }
         Ok(catalog)
+    }
+
+    /// Opens the catalog beside the server that may be using it, and leaves that server's work alone.
+    ///
+    /// # Errors
+    /// The database can't be used, or no server has made it yet; the message says which one and why.
+    pub(crate) async fn visit(&self) -> Result<Catalog<Native>> {
+        if let Some(server) = &self.server {
+            let opened = Catalog::open(Native::Postgres(server.driver.clone())).await;
+            return opened.with_context(|| server.unusable());
+        }
+        if !self.file.is_file() {
+            bail!(
+                "there is no {}: name the server's data folder with --data, or its PostgreSQL database with --database, or \
+                 start a server with `spindle up`",
+                self.file.display()
+            );
+        }
+        let opened = Catalog::open(Native::Sqlite(NativeSqlite::open(&self.file)?)).await;
+        opened.with_context(|| format!("cannot open {}", self.file.display()))
     }
 
     /// The databases that components open by label, whose writes ring `bell`.
@@ -87,10 +105,14 @@ impl Database {
 }
 
 impl Server {
+    fn unusable(&self) -> String {
+        format!("cannot use the {}, named with --database (SPINDLE_DATABASE)", self.driver)
+    }
+
     async fn open(&self, bell: Arc<Notify>) -> Result<Catalog<Native>> {
         let watch = match self.driver.watch().await {
             Err(Error::Busy) => {
-                anyhow::bail!("another spindle uses it; stop that one, or use another database")
+                bail!("another spindle uses it; stop that one, or use another database")
             }
             watch => watch?,
         };

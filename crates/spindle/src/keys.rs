@@ -1,15 +1,17 @@
-//! `spindle key`: who may call the API. Works on the data folder, so that it needs no key itself; a running server
-//! heeds every change at once.
+//! `spindle key`: who may call the API. Works on the catalog itself, so that it needs no key; a running server heeds
+//! every change at once.
 
-use crate::access::random;
+use crate::access::{Secrets, random};
+use crate::database::Database;
 use crate::print::{self, Align, Paint, Table};
-use anyhow::{Context, Result, bail};
-use catalog::driver::NativeSqlite;
+use anyhow::{Result, bail};
+use catalog::driver::Native;
 use catalog::{AccessKey, Catalog, Role};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use language_api::WholeSeconds;
-use std::path::{Path, PathBuf};
+use serde_json::json;
+use std::path::PathBuf;
 
 /// Add, list and remove access keys
 #[derive(Args)]
@@ -55,6 +57,18 @@ struct Place {
     /// The server's data folder
     #[arg(long, env = "SPINDLE_DATA", default_value = "spindle-data")]
     data: PathBuf,
+    /// The server's PostgreSQL database, where it was started with one
+    #[arg(long, env = "SPINDLE_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Place {
+    async fn open(&self) -> Result<Catalog<Native>> {
+        Database::choose(&self.data, self.database.as_deref())?.visit().await
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -81,37 +95,56 @@ impl From<KeyRole> for Role {
 /// Runs the subcommand.
 pub(crate) async fn key(arguments: KeyArguments) -> Result<()> {
     match arguments.command {
-        KeyCommand::Add { name, role, place } => {
-            if name.trim().is_empty() {
-                bail!("a key needs a name, by which it is removed later");
-            }
-            let key = random();
-            open(&place.data).await?.add_access_key(&key, &name, role.into(), Timestamp::now()).await?;
-            print::note(&format!("key {name} is valid from now on; it is shown this once:"));
-            print::out(&key)?;
-        }
-        KeyCommand::List { place } => {
-            print::out(&table(&open(&place.data).await?.access_keys().await?, Paint::stdout()))?;
-        }
-        KeyCommand::Remove { name, place } => {
-            open(&place.data).await?.revoke_access_key(&name).await?;
-            print::note(&format!("key {name} is no longer valid"));
+        KeyCommand::Add { name, role, place } => add(&name, role.into(), &place).await,
+        KeyCommand::List { place } => list(&place).await,
+        KeyCommand::Remove { name, place } => remove(&name, &place).await,
+    }
+}
+
+async fn add(name: &str, role: Role, place: &Place) -> Result<()> {
+    if name.trim() != name || name.is_empty() || name.chars().any(char::is_control) {
+        bail!("a key needs a name, by which it is removed later, without blanks around it");
+    }
+    let key = random();
+    place.open().await?.add_access_key(&key, name, role, Timestamp::now()).await?;
+    if place.json {
+        return Ok(print::out(&json!({ "name": name, "role": role.to_string(), "key": key }).to_string())?);
+    }
+    print::note(&format!("key {name} is valid from now on; it is shown this once:"));
+    Ok(print::out(&key)?)
+}
+
+async fn list(place: &Place) -> Result<()> {
+    let keys = place.open().await?.access_keys().await?;
+    if place.json {
+        let keys: Vec<_> = keys.iter().map(wire).collect();
+        return Ok(print::out(&json!({ "value": keys }).to_string())?);
+    }
+    Ok(print::out(&table(&keys, Paint::stdout()))?)
+}
+
+async fn remove(name: &str, place: &Place) -> Result<()> {
+    let catalog = place.open().await?;
+    if let Some(secrets) = Secrets::load(&place.data)? {
+        let own = catalog.verify_access_key(&secrets.key).await?;
+        if own.is_some_and(|own| own.name == name) {
+            bail!(
+                "{name:?} is the server's own key, which `spindle up` makes valid at every start; to replace it, \
+                 change \"key\" in {}, start the server again, then remove the old one",
+                Secrets::file(&place.data).display()
+            );
         }
     }
+    catalog.revoke_access_key(name).await?;
+    if place.json {
+        return Ok(print::out(&json!({ "name": name, "removed": true }).to_string())?);
+    }
+    print::note(&format!("key {name} is no longer valid"));
     Ok(())
 }
 
-/// The catalog of the installation in `data`, which may be running.
-async fn open(data: &Path) -> Result<Catalog<NativeSqlite>> {
-    let database = data.join("spindle.sqlite");
-    if !database.is_file() {
-        bail!(
-            "{} is no data folder of a server: it has no spindle.sqlite; name one with --data, or start one with `spindle up`",
-            data.display()
-        );
-    }
-    let driver = NativeSqlite::open(&database)?;
-    Catalog::open(driver).await.with_context(|| format!("cannot open {}", database.display()))
+fn wire(key: &AccessKey) -> serde_json::Value {
+    json!({ "name": key.name, "role": key.role.to_string(), "createdDateTime": WholeSeconds(key.created_at) })
 }
 
 fn table(keys: &[AccessKey], paint: Paint) -> String {

@@ -84,8 +84,15 @@ fn keys_are_made_listed_and_removed_while_the_server_runs() -> Result<()> {
     desk.run("key remove reporting")?.ended(0)?;
     assert_eq!(client.get(PROJECTS)?.error()?.0, 401);
     says(&desk.run("key remove reporting")?.ended(1)?.stderr, &["reporting"]);
+
+    let listed: Value = serde_json::from_str(&desk.run("key list --json")?.ended(0)?.stdout)?;
+    let own = listed["value"][0]["name"].as_str().context("the server's own key has no name")?;
+    let refused = desk.with_input("key remove", &[own], "")?.ended(1)?;
+    says(&refused.stderr, &["the server's own key", "secrets.json"]);
+    desk.server.client().get(PROJECTS)?.expect(200)?;
+
     let elsewhere = run(command(&["key", "list", "--data", "tests"])?, "")?.ended(1)?;
-    says(&elsewhere.stderr, &["no data folder", "spindle up"]);
+    says(&elsewhere.stderr, &["no tests/spindle.sqlite", "--data", "spindle up"]);
     Ok(())
 }
 
@@ -378,7 +385,7 @@ fn every_command_explains_itself_with_an_example() -> Result<()> {
 }
 
 #[track_caller]
-fn says(text: &str, words: &[&str]) {
+pub(crate) fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is not in:\n{text}");
     }

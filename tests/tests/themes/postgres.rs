@@ -1,10 +1,12 @@
 //! The whole program over PostgreSQL.
 
+use crate::command_line::says;
 use crate::interface::clear;
 use crate::restart::until_at_work;
 use anyhow::{Context, Result};
 use serde_json::json;
 use spindle_tests::api::PROJECTS;
+use spindle_tests::command::{command, run};
 use spindle_tests::server::refused;
 use spindle_tests::{Client, Example, Server};
 use std::ffi::OsStr;
@@ -38,6 +40,7 @@ fn a_project_lives_in_postgresql_through_a_kill_and_an_outage() -> Result<()> {
     let started = "/result/trainingStatus/startDateTime";
     assert_ne!(state.pointer(started), begun.pointer(started), "the killed run had ended its training");
 
+    keys(&server, &address)?;
     outage(&mut database, &client)?;
     // A job that begins after the outage: the worker hears of it again.
     example.deploy(&client, "kept", "production")?;
@@ -52,6 +55,17 @@ fn a_project_lives_in_postgresql_through_a_kill_and_an_outage() -> Result<()> {
     assert!(!data.join("spindle.sqlite").exists(), "nothing was written beside PostgreSQL");
     let output = server.output();
     assert!(!output.contains(SECRET) && !output.contains(SECRET_ESCAPED), "{output}");
+    Ok(())
+}
+
+/// Keys are made beside the running server, whose work goes on.
+fn keys(server: &Server, address: &str) -> Result<()> {
+    let data = server.data().to_str().context("the data folder's name is not UTF-8")?;
+    let words = ["key", "add", "beside", "--role", "reader", "--data", data];
+    says(&run(command(&words)?, "")?.ended(1)?.stderr, &["no ", "spindle.sqlite", "--database"]);
+    let made = run(command(&[&words[..], &["--database", address]].concat())?, "")?.ended(0)?;
+    assert!(!made.stderr.contains(SECRET_ESCAPED), "{made:?}");
+    server.client().with_key(made.stdout.trim()).get(PROJECTS)?.expect(200)?;
     Ok(())
 }
 

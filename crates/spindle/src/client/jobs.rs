@@ -25,12 +25,41 @@ pub(crate) struct JobView {
     /// What people should know.
     #[serde(default)]
     pub(crate) warnings: Option<Vec<JobWarning>>,
-    /// A training's progress.
+    /// How far a training or an evaluation is.
     #[serde(default)]
-    pub(crate) result: Option<TrainingResult>,
+    result: Option<JobResult>,
     /// An import's progress, 0 to 100.
     #[serde(default)]
-    pub(crate) percent_complete: Option<u8>,
+    percent_complete: Option<u8>,
+}
+
+/// The shapes of `result` in the states of jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum JobResult {
+    /// A training's two phases.
+    Training(Box<TrainingResult>),
+    /// An evaluation's share.
+    #[serde(rename_all = "camelCase")]
+    Evaluation { percent_complete: u8 },
+}
+
+impl JobView {
+    /// The phases of a training.
+    pub(crate) fn training(&self) -> Option<&TrainingResult> {
+        match &self.result {
+            Some(JobResult::Training(training)) => Some(training),
+            _ => None,
+        }
+    }
+
+    /// How far an import or an evaluation is, 0 to 100.
+    pub(crate) fn percent(&self) -> Option<u8> {
+        match &self.result {
+            Some(JobResult::Evaluation { percent_complete }) => Some(*percent_complete),
+            _ => self.percent_complete,
+        }
+    }
 }
 
 impl Client {
@@ -97,6 +126,10 @@ mod tests {
         let training = read(
             r#"{"status":"running","result":{"modelLabel":"a","trainingConfigVersion":"lexical","trainingStatus":{"percentComplete":42,"status":"running"}}}"#,
         );
-        assert_eq!(training.result.map(|result| result.training_status.percent_complete), Some(42));
+        assert_eq!(training.training().map(|result| result.training_status.percent_complete), Some(42));
+        let evaluation = read(r#"{"status":"running","result":{"modelLabel":"a","percentComplete":40}}"#);
+        assert_eq!((evaluation.percent(), evaluation.training()), (Some(40), None));
+        let import = read(r#"{"status":"running","percentComplete":7}"#);
+        assert_eq!(import.percent(), Some(7));
     }
 }

@@ -108,12 +108,12 @@ fn table(project: &ProjectName, jobs: &[TrainingJobState], paint: Paint) -> Stri
 
 fn state(job: &JobAddress, view: &JobView) -> String {
     let mut text = format!("job    {job}\nstate  {}\n", view.status.as_str());
-    if let Some(result) = &view.result {
+    if let Some(result) = view.training() {
         let phase = &result.training_status;
         text.push_str(&format!("model  {} ({})\n", result.model_label, result.training_config_version));
         text.push_str(&format!("done   {} %\n", phase.percent_complete));
     }
-    if let Some(percent) = view.percent_complete {
+    if let Some(percent) = view.percent() {
         text.push_str(&format!("done   {percent} %\n"));
     }
     for error in &view.errors {

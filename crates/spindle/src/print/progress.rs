@@ -57,7 +57,7 @@ impl JobProgress {
 }
 
 fn percents(view: &JobView) -> Option<(u8, u8)> {
-    let result = view.result.as_ref()?;
+    let result = view.training()?;
     let evaluation = result.evaluation_status.as_ref().map_or(0, |phase| phase.percent_complete);
     Some((result.training_status.percent_complete, evaluation))
 }
@@ -66,11 +66,11 @@ fn percents(view: &JobView) -> Option<(u8, u8)> {
 fn measure(view: &JobView) -> Option<(u64, u64)> {
     let phases =
         percents(view).map(|(training, evaluation)| (u64::from(training) + u64::from(evaluation), 200));
-    phases.or_else(|| Some((u64::from(view.percent_complete?), 100)))
+    phases.or_else(|| Some((u64::from(view.percent()?), 100)))
 }
 
 fn message(title: &str, view: &JobView) -> String {
-    match (percents(view), view.percent_complete) {
+    match (percents(view), view.percent()) {
         (Some((training, evaluation)), _) => format!("training {training} %, evaluation {evaluation} %"),
         (None, Some(percent)) if view.status == JobStatus::Running => format!("{title}: {percent} %"),
         (None, _) => format!("{title}: {}", view.status.as_str()),
@@ -79,9 +79,9 @@ fn message(title: &str, view: &JobView) -> String {
 
 /// Changes seldom enough for a log file: the phase of a training, else the state.
 fn line(title: &str, view: &JobView) -> String {
-    let evaluating = view.result.as_ref().and_then(|result| result.evaluation_status.as_ref());
+    let evaluating = view.training().and_then(|result| result.evaluation_status.as_ref());
     let evaluating = evaluating.is_some_and(|phase| phase.status == JobStatus::Running);
-    match (&view.result, view.status) {
+    match (view.training(), view.status) {
         (Some(_), JobStatus::Running) if evaluating => format!("{title}: evaluating"),
         (Some(_), JobStatus::Running) => format!("{title}: training"),
         (_, status) => format!("{title}: {}", status.as_str()),

@@ -1,5 +1,6 @@
 //! Extraction under load, over HTTP and WebAssembly, beside the same model by native code and beside OpenVINO alone.
 
+use crate::peers::Peers;
 use crate::process;
 use crate::table::{NONE, Table, quantile};
 use anyhow::{Context, Result, ensure};
@@ -19,7 +20,7 @@ const LOADS: [(usize, &[usize]); 2] = [(40, &[1, 8, 32]), (2000, &[1, 8])];
 /// Different documents of each length.
 const DOCUMENTS: usize = 16;
 /// How long each figure is measured.
-const SPAN: Duration = Duration::from_secs(4);
+pub(crate) const SPAN: Duration = Duration::from_secs(4);
 /// Models over one encoder.
 const HEADS: usize = 1000;
 /// Names another folder of built examples.
@@ -27,9 +28,10 @@ const VARIABLE: &str = "SPINDLE_EXAMPLES";
 
 /// What one way of computing reached.
 #[derive(Deserialize)]
-struct Figures {
-    words_per_second: f64,
-    milliseconds: Vec<f64>,
+pub(crate) struct Figures {
+    pub(crate) words_per_second: f64,
+    /// One value per call.
+    pub(crate) milliseconds: Vec<f64>,
 }
 
 /// Output of the example `extract_speed`.
@@ -76,20 +78,29 @@ pub(crate) fn extraction() -> Result<()> {
             "p99",
         ],
     );
+    let mut peers = Peers::named();
     for recipe in RECIPES {
         for (words, callers) in LOADS {
             let texts = texts(&example, words)?;
             let name = format!("{recipe}, {words} words");
+            let mut all = vec![];
             for &callers in callers {
                 let beside = beside(&server, recipe, &texts, callers)?;
                 let ours = load(&client, &example, recipe, &texts, callers)?;
                 speed.row(speed_row(&name, callers, &beside, &ours));
                 latency.row(latency_row(&name, callers, &beside, &ours));
+                all.push(ours);
+            }
+            if let (Some(peers), "contextual", [alone, .., together]) = (&mut peers, recipe, &all[..]) {
+                peers.measure(&example, words, &texts, alone, together)?;
             }
         }
     }
     speed.print();
     latency.print();
+    if let Some(peers) = &peers {
+        peers.print();
+    }
     println!("\nresident after all of it: {:.0} MiB", process::resident_mib(server.pid())?);
     heads(&server)
 }

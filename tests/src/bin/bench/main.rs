@@ -7,6 +7,7 @@
 
 mod extraction;
 mod import;
+mod peers;
 mod process;
 mod project;
 mod raw;
