@@ -115,7 +115,9 @@ impl Operation {
             let content = json!({ "schema": reference(schema) });
             // Servers of the contract take a patch under either name.
             let content = match (self.method, self.answers) {
-                ("PATCH", _) => json!({ "application/json": content, "application/merge-patch+json": content }),
+                ("PATCH", _) => {
+                    json!({ "application/json": content, "application/merge-patch+json": content })
+                }
                 (_, [Answer::Lines(_)]) => json!({ LINES: content }),
                 _ => json!({ "application/json": content }),
             };
