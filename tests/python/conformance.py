@@ -33,6 +33,10 @@ IN_BODIES = {"projectName", "deploymentName", "trainedModelLabel", "storageInput
 SPOILING = {"deleteProject", "importProject", "loadSnapshot", "deleteModel", "deleteDeployment", "swapDeployments"}
 
 
+# The description knows lines of JSON as one text.
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+
+
 def made_up(key, value):
     """Decided by the value alone, so that a run can be repeated."""
     text = f"{key}={value}".encode("utf-8", "surrogatepass")
@@ -61,6 +65,7 @@ def known_names(names):
             return
         # New values: the tool uses the old ones again for other calls.
         case.body = filled(case.body)
+        case.query = filled(case.query or {})
         case.path_parameters = {
             key: value if made_up(key, value) else known(case.operation, key) or value
             for key, value in (case.path_parameters or {}).items()

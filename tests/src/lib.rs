@@ -6,6 +6,7 @@
 pub mod api;
 pub mod command;
 pub mod example;
+pub mod node;
 pub mod openapi;
 pub mod pattern;
 pub mod places;

@@ -25,6 +25,13 @@ pub const CLIENTS: Environment = Environment {
     requirements: "tests/python/requirements.txt",
 };
 
+/// The vendor's prediction SDK one release earlier.
+pub const EARLIER: Environment = Environment {
+    variable: "SPINDLE_TEST_EARLIER_PYTHON",
+    folder: "build/python-earlier",
+    requirements: "tests/python/requirements-earlier.txt",
+};
+
 /// The vendor's authoring SDK, which can't live beside the released prediction SDK.
 pub const AUTHORING: Environment = Environment {
     variable: "SPINDLE_TEST_AUTHORING_PYTHON",

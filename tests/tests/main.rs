@@ -14,6 +14,8 @@ mod copies;
 mod errors;
 #[path = "themes/exchange.rs"]
 mod exchange;
+#[path = "themes/extraction.rs"]
+mod extraction;
 #[path = "themes/identity.rs"]
 mod identity;
 #[path = "themes/interface.rs"]
@@ -30,3 +32,5 @@ mod restart;
 mod scenarios;
 #[path = "themes/sdk.rs"]
 mod sdk;
+#[path = "themes/stream.rs"]
+mod stream;

@@ -41,6 +41,7 @@ impl Graph for NamedGraph {
 fn to_nn(tensor: NamedTensor) -> (String, Tensor) {
     let ty = match tensor.ty {
         TensorType::Fp32 => NnType::Fp32,
+        TensorType::U8 => NnType::U8,
         TensorType::I32 => NnType::I32,
         TensorType::I64 => NnType::I64,
     };
@@ -50,6 +51,7 @@ fn to_nn(tensor: NamedTensor) -> (String, Tensor) {
 fn from_nn(name: String, tensor: &Tensor) -> Result<NamedTensor, GraphError> {
     let ty = match tensor.ty() {
         NnType::Fp32 => TensorType::Fp32,
+        NnType::U8 => TensorType::U8,
         NnType::I32 => TensorType::I32,
         NnType::I64 => TensorType::I64,
         other => return Err(GraphError::Failed(format!("tensor {name} has type {other:?}"))),

@@ -7,6 +7,7 @@ mod database;
 pub use database::catalog;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::{BodyExt, Full};
 use language_api::{ApiError, Call, ErrorKind, INTERNAL_SECRET_HEADER, Limits, Query, Reply};
 use spin_sdk::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -28,29 +29,35 @@ pub async fn answer<F: Future<Output = Result<Reply, ApiError>>>(
         Ok(call) => decide(call).await.unwrap_or_else(Reply::from),
         Err(error) => error.into(),
     };
-    respond(reply, echoed)
+    respond(reply, echoed).map(|body| Full::new(Bytes::from(body)))
 }
 
 async fn read(request: Request) -> Result<Call, ApiError> {
     let (parts, body) = request.into_parts();
     let body = match body.collect().await {
         Ok(body) => body.to_bytes().to_vec(),
-        Err(error) => return Err(unreadable(&error.to_string())),
+        Err(error) => return Err(unreadable(&error)),
     };
+    Ok(Call { body, ..head(&parts) })
+}
+
+/// All of a request but its body.
+pub fn head(parts: &Parts) -> Call {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Call {
+    Call {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         endpoint: endpoint(&parts.headers, &parts.uri),
         key: text(KEY_HEADER),
         internal_secret: text(INTERNAL_SECRET_HEADER),
-        body,
-    })
+        body: Vec::new(),
+    }
 }
 
-/// The host cuts a body off at its limit, which arrives here as an error of that name.
-fn unreadable(reason: &str) -> ApiError {
+/// A body that broke off. The host cuts one off at its limit, which arrives here as an error of that name.
+pub fn unreadable(error: &impl std::fmt::Display) -> ApiError {
+    let reason = error.to_string();
     if reason.contains("body-size") || reason.contains("BodySize") {
         return ApiError::new(ErrorKind::BodyTooLarge, "the request body is larger than this server accepts");
     }
@@ -65,7 +72,8 @@ fn endpoint(headers: &HeaderMap, uri: &spin_sdk::http::Uri) -> String {
     format!("{scheme}://{}", host.or_else(|| text("host")).unwrap_or("localhost"))
 }
 
-fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+/// The caller's id of a request, where the answer is to repeat it.
+pub fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let wanted = headers.get(RETURN_CLIENT_REQUEST_ID)?;
     if !wanted.as_bytes().eq_ignore_ascii_case(b"true") {
         return None;
@@ -73,8 +81,9 @@ fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(CLIENT_REQUEST_ID).cloned()
 }
 
-fn respond(reply: Reply, client_request_id: Option<HeaderValue>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(reply.body.unwrap_or_default())));
+/// `reply` with the headers all answers have.
+pub fn respond(reply: Reply, client_request_id: Option<HeaderValue>) -> Response<Vec<u8>> {
+    let mut response = Response::new(reply.body.unwrap_or_default());
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.status_mut() = status;
     let id = Uuid::new_v4().to_string();

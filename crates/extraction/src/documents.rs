@@ -33,30 +33,43 @@ impl<D: Driver> Extraction<'_, D> {
         input: &AnalysisInput,
         parameters: &TaskParameters,
     ) -> Result<TaskResults, Error> {
+        let mut results =
+            TaskResults::empty(parameters.project_name.clone(), parameters.deployment_name.clone());
+        for outcome in self.extract_each(&input.documents, parameters).await? {
+            match outcome {
+                Ok(document) => results.documents.push(document),
+                Err(error) => results.errors.push(error),
+            }
+        }
+        Ok(results)
+    }
+
+    /// What comes of each document, in order, by one model and one call of its graph.
+    ///
+    /// # Errors
+    /// [`Error`], of all documents.
+    pub(crate) async fn extract_each(
+        &self,
+        documents: &[InputDocument],
+        parameters: &TaskParameters,
+    ) -> Result<Vec<Result<DocumentResult, DocumentError>>, Error> {
         let (project, deployment) = (parameters.project_name.as_str(), parameters.deployment_name.as_str());
         let served = self.catalog.served_model(project, deployment).await?;
         let threshold = served.confidence_threshold.unwrap_or(0.0);
         let model = self.models.get(self.catalog, &served.model_id).await?;
-        let mut results =
-            TaskResults::empty(parameters.project_name.clone(), parameters.deployment_name.clone());
-        let mut valid = Vec::with_capacity(input.documents.len());
-        for document in &input.documents {
-            match refusal(document) {
-                Some(error) => results.errors.push(error),
-                None => valid.push(document),
-            }
-        }
-        let texts: Vec<_> = valid.iter().map(|document| document.text.as_str()).collect();
-        let entities = find(&model, self.graphs, &texts)?;
-        results.documents = valid
-            .iter()
-            .zip(entities)
-            .map(|(document, entities)| {
+        let judged: Vec<_> = documents.iter().map(|document| (document, refusal(document))).collect();
+        let valid = judged.iter().filter(|(_, refusal)| refusal.is_none());
+        let texts: Vec<_> = valid.map(|(document, _)| document.text.as_str()).collect();
+        let mut found = find(&model, self.graphs, &texts)?.into_iter();
+        let outcomes = judged.into_iter().map(|(document, refusal)| match refusal {
+            Some(error) => Err(error),
+            None => {
+                let entities = found.next().unwrap_or_default();
                 let table = OffsetTable::new(&document.text, parameters.string_index_type);
-                reported(document, &entities, &table, threshold)
-            })
-            .collect();
-        Ok(results)
+                Ok(reported(document, &entities, &table, threshold))
+            }
+        });
+        Ok(outcomes.collect())
     }
 }
 

@@ -5,6 +5,8 @@ use model::{GraphError, ServingError};
 
 /// Seconds after which a machine that could not compute is worth another try.
 const RETRY_SECONDS: u32 = 1;
+/// Attempts of a job before a machine that can't compute counts as final; fewer than a dispatcher makes in all.
+const COMPUTE_ATTEMPTS_MAX: u64 = 3;
 
 /// A task that could not be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,9 +28,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the task has failed for good. Otherwise nothing is said about it: the database was away.
-    pub(crate) fn is_final(&self) -> bool {
-        !matches!(self, Self::Catalog(error) if !matches!(error, catalog::Error::NotFound { .. }))
+    /// Whether the task has failed for good at this attempt of its job. Otherwise nothing is said about it: the
+    /// database was away, or the machine could not compute and may be able to next time.
+    pub(crate) fn is_final(&self, attempt: u64) -> bool {
+        match self {
+            Self::Catalog(error) => matches!(error, catalog::Error::NotFound { .. }),
+            Self::Graph(GraphError::Failed(_)) => attempt >= COMPUTE_ATTEMPTS_MAX,
+            Self::Serving { .. } | Self::Graph(_) => true,
+        }
     }
 }
 
@@ -64,10 +71,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_database_may_be_asked_again() {
+    fn the_database_may_be_asked_again_and_the_machine_a_few_times() {
         let gone = catalog::Error::NotFound { resource: catalog::Resource::Deployment, name: "d".into() };
-        assert!(Error::from(gone).is_final());
-        assert!(!Error::from(catalog::Error::Busy).is_final());
-        assert!(Error::from(GraphError::Failed("x".into())).is_final());
+        assert!(Error::from(gone).is_final(1));
+        assert!(!Error::from(catalog::Error::Busy).is_final(u64::MAX));
+        assert!(Error::from(GraphError::NotFound("m".into())).is_final(1));
+        let failed = Error::from(GraphError::Failed("x".into()));
+        assert_eq!([1, 2, 3].map(|attempt| failed.is_final(attempt)), [false, false, true]);
     }
 }

@@ -11,10 +11,12 @@ mod models;
 mod run;
 mod status;
 mod stored;
+mod stream;
 mod submit;
 
 pub use error::Error;
 pub use models::{Graphs, Models};
+pub use stream::stream_batch;
 
 use catalog::{CallClass, Catalog, Driver, Role};
 use jiff::Timestamp;

@@ -97,7 +97,7 @@ impl<D: Driver> Extraction<'_, D> {
                 let results = Some(to_json(&StoredResults { document_ids, results })?);
                 Ok(TaskResult { position, status: JobStatus::Succeeded, results })
             }
-            Err(error) if error.is_final() => {
+            Err(error) if error.is_final(run.lease.attempt) => {
                 run.errors.push(task_failed(&error.into(), position as usize));
                 Ok(TaskResult { position, status: JobStatus::Failed, results: None })
             }

@@ -20,7 +20,7 @@ const REQUESTS_PER_INSTANCE_MAX: usize = 1_024;
 const CONCURRENT_REQUESTS_PER_INSTANCE_MAX: usize = 16;
 /// How long an instance without work keeps its memory (and what it has parsed).
 const IDLE_INSTANCE: Duration = Duration::from_secs(300);
-/// How long work may go on after a response was sent.
+/// How long work may go on after a request's time.
 const POST_RETURN: Duration = Duration::from_secs(10);
 
 /// Makes instances of one component.
@@ -124,7 +124,8 @@ impl WorkerExpiration for Expiration {
             WorkerStatus::Idle => IDLE_INSTANCE,
             // The request's own timer is first; this is the second line of defence.
             WorkerStatus::Requests => self.request_time_max + POST_RETURN,
-            WorkerStatus::PostReturn => POST_RETURN,
+            // A response's body is written then, which is part of the request's time.
+            WorkerStatus::PostReturn => self.request_time_max + POST_RETURN,
         };
         let end = start + allowed;
         if self.timer.as_ref().is_none_or(|(at, _)| *at != end) {

@@ -9,6 +9,9 @@ mod operations;
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 const PARAMETERS: &str = include_str!("openapi/parameters.json");
 
+/// Media type of bodies that are lines of JSON.
+const LINES: &str = "application/x-ndjson";
+
 /// What operations of one kind share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
@@ -39,6 +42,8 @@ enum Answer {
     Head,
     /// 200 with bytes.
     File,
+    /// 200 with a line of JSON for each line of the body; the schema says what they hold.
+    Lines(&'static str),
 }
 
 /// One operation.
@@ -109,8 +114,11 @@ impl Operation {
         if let Some(schema) = self.body {
             let content = json!({ "schema": reference(schema) });
             // Servers of the contract take a patch under either name.
-            let content = match self.method {
-                "PATCH" => json!({ "application/json": content, "application/merge-patch+json": content }),
+            let content = match (self.method, self.answers) {
+                ("PATCH", _) => {
+                    json!({ "application/json": content, "application/merge-patch+json": content })
+                }
+                (_, [Answer::Lines(_)]) => json!({ LINES: content }),
                 _ => json!({ "application/json": content }),
             };
             described["requestBody"] = json!({ "required": true, "content": content });
@@ -180,6 +188,10 @@ impl Answer {
                 let content = json!({ "application/octet-stream": {} });
                 (200, json!({ "description": "The file's bytes", "content": content }))
             }
+            Self::Lines(schema) => {
+                let content = json!({ LINES: { "schema": reference(schema) } });
+                (200, json!({ "description": schema, "content": content }))
+            }
             Self::Text(status) => {
                 let content = json!({ "text/plain": { "schema": { "type": "string" } } });
                 (status, json!({ "description": "A word", "content": content }))
@@ -199,6 +211,7 @@ fn error(status: u16) -> Value {
         409 => "What is there now is in the way".to_owned(),
         413 => "The body is too large".to_owned(),
         429 => "Too many calls in this minute; Retry-After says when to go on".to_owned(),
+        503 => "A model can't be used; the message names what is missing or altered".to_owned(),
         _ => "Refused".to_owned(),
     };
     json!({ "description": description, "content": { "application/json": { "schema": reference("ErrorResponse") } } })

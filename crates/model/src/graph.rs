@@ -1,5 +1,6 @@
 //! What goes into a model's graph and what comes out, independent of who computes it.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// One call's inputs: all words of all sequences of a request, concatenated.
@@ -54,7 +55,7 @@ pub trait Graph {
 }
 
 /// Why a graph gave no emissions.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum GraphError {
     /// No model of this name is known. The operator can deploy it again.
     #[error("no model named {0:?} is available")]

@@ -8,6 +8,7 @@
 //! | `input_ids`, `attention_mask` | I32 | `[windows, length]`, contextual models only |
 //! | `first_pieces` | I32 | `[words]`, contextual models only |
 //! | `emissions` (output) | FP32 | `[words, tags]` |
+//! | `failure` (output instead) | U8 | `[bytes]`, the error as JSON: `wasi:nn` itself has no room for a reason |
 //!
 //! What comes in is checked completely: neither names nor lengths nor indices are trusted.
 
@@ -17,6 +18,8 @@ use crate::{Emissions, GraphError, Inputs, Pieces};
 /// Element types in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TensorType {
+    /// A byte.
+    U8,
     /// 32-bit float.
     Fp32,
     /// 32-bit integer.
@@ -42,6 +45,7 @@ impl TensorType {
     /// Bytes of one element.
     pub fn bytes(self) -> usize {
         match self {
+            Self::U8 => 1,
             Self::Fp32 | Self::I32 => 4,
             Self::I64 => 8,
         }
@@ -51,6 +55,7 @@ impl TensorType {
 const LEXICAL: [&str; 3] = ["features", "feature_offsets", "sequence_offsets"];
 const CONTEXTUAL: [&str; 3] = ["input_ids", "attention_mask", "first_pieces"];
 const EMISSIONS: &str = "emissions";
+const FAILURE: &str = "failure";
 
 impl Inputs {
     /// The inputs as tensors; valid inputs come back equal from [`Inputs::from_tensors`].
@@ -123,13 +128,35 @@ impl Emissions {
     /// Reads the output tensor.
     ///
     /// # Errors
-    /// [`GraphError::InvalidInput`] when name, type, shape or length is wrong.
+    /// The failure the tensor tells of, else [`GraphError::InvalidInput`] when name, type, shape or length is wrong.
     pub fn from_tensor(tensor: &NamedTensor) -> Result<Self, GraphError> {
+        if tensor.name == FAILURE {
+            return Err(GraphError::from_tensor(tensor));
+        }
         if tensor.name != EMISSIONS {
             return Err(invalid(&tensor.name, format!("expected {EMISSIONS}")));
         }
         let scores = elements(tensor, TensorType::Fp32, 2, f32::from_le_bytes)?;
         Ok(Self { tags: tensor.dims[1] as usize, scores })
+    }
+}
+
+impl GraphError {
+    /// The error as a tensor, which comes back equal from [`Emissions::from_tensor`].
+    pub fn to_tensor(&self) -> NamedTensor {
+        // Enums of texts always serialize.
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        NamedTensor {
+            name: FAILURE.to_owned(),
+            dims: vec![json.len() as u32],
+            ty: TensorType::U8,
+            data: json,
+        }
+    }
+
+    fn from_tensor(tensor: &NamedTensor) -> Self {
+        serde_json::from_slice(&tensor.data)
+            .unwrap_or_else(|error| invalid(FAILURE, format!("no failure this version knows: {error}")))
     }
 }
 
@@ -295,6 +322,21 @@ mod tests {
             let error = Inputs::from_tensors(&tensors).expect_err("a tensor is missing");
             assert!(matches!(error, GraphError::InvalidInput { name: found, .. } if found == *name));
         }
+    }
+
+    #[test]
+    fn failures_survive_the_crossing() {
+        let (model, reason) = ("m".to_owned(), "head.bin is gone".to_owned());
+        for error in [
+            GraphError::NotFound(model.clone()),
+            GraphError::InvalidInput { name: "features".into(), reason: reason.clone() },
+            GraphError::Damaged { model, reason },
+            GraphError::Failed("out of memory".into()),
+        ] {
+            assert_eq!(Emissions::from_tensor(&error.to_tensor()), Err(error));
+        }
+        let broken = NamedTensor { data: b"?".to_vec(), ..GraphError::Failed(String::new()).to_tensor() };
+        assert!(matches!(Emissions::from_tensor(&broken), Err(GraphError::InvalidInput { .. })));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{fs, thread};
 /// Scenarios run at once: their jobs wait more than they work.
 const AT_ONCE: usize = 3;
 
-/// Rows of the contract's error table (authoring 3) that an authoring call can meet: status, outer and inner code.
+/// Rows of the contract's error table (authoring 3, runtime 6) that calls can meet: status, outer and inner code.
 const ROWS: &[(u16, &str, &str)] = &[
     (401, "Unauthorized", ""),
     (403, "Forbidden", ""),
@@ -21,6 +21,9 @@ const ROWS: &[(u16, &str, &str)] = &[
     (400, "InvalidRequest", "EmptyRequest"),
     (400, "InvalidArgument", "InvalidParameterValue"),
     (400, "InvalidArgument", "UnsupportedLanguageCode"),
+    (400, "InvalidRequest", "MissingInputDocuments"),
+    (400, "InvalidRequest", "InvalidDocumentBatch"),
+    (400, "InvalidRequest", "InvalidDocument"),
     (404, "ProjectNotFound", ""),
     (404, "NotFound", ""),
     (404, "OperationNotFound", ""),

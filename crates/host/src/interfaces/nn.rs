@@ -95,18 +95,21 @@ impl BackendExecutionContext for NamedModel {
     ) -> Result<Option<Vec<NnNamedTensor>>, BackendError> {
         let tensors: Vec<NamedTensor> =
             inputs.unwrap_or_default().into_iter().map(from_nn).collect::<Result<_, _>>()?;
-        let refused = |error: GraphError| {
-            // wasmtime hands the guest no more than that the backend failed, so the reason is told here.
-            tracing::error!(model = self.name, %error, "no emissions");
-            failure(error.to_string())
-        };
-        let inputs = Inputs::from_tensors(&tensors).map_err(refused)?;
-        // Opening and computing block; the executor moves its other work to another thread meanwhile.
-        let emissions = tokio::task::block_in_place(|| {
-            self.models.open(&self.name).and_then(|graph| graph.compute(&inputs))
+        let emissions = Inputs::from_tensors(&tensors).and_then(|inputs| {
+            // Opening and computing block; the executor moves its other work to another thread meanwhile.
+            tokio::task::block_in_place(|| {
+                self.models.open(&self.name).and_then(|graph| graph.compute(&inputs))
+            })
         });
-        let emissions = emissions.map_err(refused)?;
-        Ok(Some(vec![to_nn(emissions.to_tensor())]))
+        // wasmtime hands the guest no more than that the backend failed, so the reason goes as a tensor.
+        let answer = emissions.map_or_else(
+            |error| {
+                tracing::error!(model = self.name, %error, "no emissions");
+                error.to_tensor()
+            },
+            |emissions| emissions.to_tensor(),
+        );
+        Ok(Some(vec![to_nn(answer)]))
     }
 }
 
@@ -117,6 +120,7 @@ fn failure(reason: String) -> BackendError {
 fn from_nn(named: NnNamedTensor) -> Result<NamedTensor, BackendError> {
     let NnNamedTensor { name, tensor } = named;
     let ty = match tensor.ty {
+        TensorType::U8 => model::TensorType::U8,
         TensorType::I32 => model::TensorType::I32,
         TensorType::I64 => model::TensorType::I64,
         TensorType::Fp32 => model::TensorType::Fp32,
@@ -127,6 +131,7 @@ fn from_nn(named: NnNamedTensor) -> Result<NamedTensor, BackendError> {
 
 fn to_nn(named: NamedTensor) -> NnNamedTensor {
     let ty = match named.ty {
+        model::TensorType::U8 => TensorType::U8,
         model::TensorType::I32 => TensorType::I32,
         model::TensorType::I64 => TensorType::I64,
         model::TensorType::Fp32 => TensorType::Fp32,

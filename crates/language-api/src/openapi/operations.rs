@@ -1,6 +1,6 @@
 //! The operations, one row each.
 
-use super::Answer::{File, Head, Job, Json, Nothing, Page, Text};
+use super::Answer::{File, Head, Job, Json, Lines, Nothing, Page, Text};
 use super::Family::{Authoring, Events, Open, Prediction};
 use super::Operation;
 
@@ -80,7 +80,8 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Prediction "POST" "/language/analyze-text/jobs", "submitJob", "Extract entities in a job", [], Some("SubmitRequest"), [Job], [];
     Prediction "GET" "/language/analyze-text/jobs/{extractionJobId}", "getJob", "A job and its results", ["showStats", "top", "skip"], None, [Json(200, "ExtractionJobState")], [];
     Prediction "POST" "/language/analyze-text/jobs/{extractionJobId}:cancel", "cancelJob", "Stop a job", [], None, [Job], [409];
-    Prediction "POST" "/language/:analyze-text", "analyzeText", "Extract entities at once; beyond the contract", ["showStats"], Some("AnalyzeRequest"), [Json(200, "AnalyzeResponse")], [];
+    Prediction "POST" "/language/:analyze-text", "analyzeText", "Extract entities at once; beyond the contract", ["showStats"], Some("AnalyzeRequest"), [Json(200, "AnalyzeResponse")], [503];
+    Prediction "POST" "/language/analyze-text/stream", "streamDocuments", "Extract entities line by line, as fast as answers are taken; beyond the contract", ["streamProject", "streamDeployment", "streamUnit", "showStats"], Some("DocumentLines"), [Lines("AnswerLines")], [];
     Events "GET" "/events/storage", "getEventsHealth", "Whether notifications are taken", [], None, [Json(200, "Health")], [];
     Events "HEAD" "/events/storage", "headEvents", "Whether notifications are taken", [], None, [Head], [];
     Events "POST" "/events/storage", "postEvents", "Take note of objects that were written or deleted", [], Some("StorageNotification"), [Json(200, "NotedEvents")], [];

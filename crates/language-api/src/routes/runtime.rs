@@ -16,6 +16,8 @@ pub enum RuntimeRoute {
     CancelJob { job: RuntimeJobId },
     /// `POST /language/:analyze-text`, our extension.
     Analyze,
+    /// `POST /language/analyze-text/stream`, our extension: a document per line, a result per line.
+    Stream,
     /// `POST /internal/analyze-text/jobs/{job}:run`, called by the dispatcher with the installation's
     /// internal secret, never by clients.
     RunJob { job: RuntimeJobId },
@@ -62,6 +64,7 @@ const TABLE: &[Row<RuntimeRoute>] = &[
         make: |names| Ok(RuntimeRoute::CancelJob { job: job(names)? }),
     },
     Row { method: Method::Post, pattern: "language/:analyze-text", make: |_| Ok(RuntimeRoute::Analyze) },
+    Row { method: Method::Post, pattern: "language/analyze-text/stream", make: |_| Ok(RuntimeRoute::Stream) },
     Row {
         method: Method::Post,
         pattern: "internal/analyze-text/jobs/{}/:run",
@@ -84,6 +87,7 @@ mod tests {
             ("POST", format!("/language/analyze-text/jobs/{job}:cancel"), RuntimeRoute::CancelJob { job }),
             ("POST", format!("/language/analyze-text/jobs/{job}/:cancel"), RuntimeRoute::CancelJob { job }),
             ("POST", "/language/:analyze-text".to_owned(), RuntimeRoute::Analyze),
+            ("POST", "/language/analyze-text/stream".to_owned(), RuntimeRoute::Stream),
             ("POST", RuntimeRoute::run_path(job), RuntimeRoute::RunJob { job }),
         ] {
             assert_eq!(RuntimeRoute::parse(method, &path), Ok(expected), "{path}");

@@ -3,6 +3,7 @@
 mod request;
 mod results;
 mod state;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -15,3 +16,4 @@ pub use results::{
     RequestStatistics, TaskResults, WireEntity,
 };
 pub use state::{RuntimeJobState, TaskItem, TaskItemKind, TasksState, task_failed};
+pub use stream::{StreamError, StreamLine, StreamLines, write_answer};

@@ -179,7 +179,7 @@ fn read_documents(root: &Object<'_>, limits: &Limits) -> Result<AnalysisInput, A
     Ok(AnalysisInput { documents })
 }
 
-fn read_document(node: &Node<'_>) -> Option<InputDocument> {
+pub(super) fn read_document(node: &Node<'_>) -> Option<InputDocument> {
     let object = node.object()?;
     let id = object.optional("id").map(|node| node.text());
     let id = match id {
