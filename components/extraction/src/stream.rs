@@ -33,8 +33,7 @@ pub(crate) async fn answer(request: Request) -> Result<Response, ErrorCode> {
     let running = match open(&call, body).await {
         Ok(running) => running,
         Err(error) => {
-            let refusal = guest::respond(Reply::from(error), echoed);
-            return refusal.map(|body| http_body_util::Full::new(Bytes::from(body))).into_response();
+            return guest::whole(guest::respond(Reply::from(error), echoed)).into_response();
         }
     };
     let mut response = guest::respond(Reply { status: 200, headers: vec![], body: None }, echoed);

@@ -29,7 +29,16 @@ pub async fn answer<F: Future<Output = Result<Reply, ApiError>>>(
         Ok(call) => decide(call).await.unwrap_or_else(Reply::from),
         Err(error) => error.into(),
     };
-    respond(reply, echoed).map(|body| Full::new(Bytes::from(body)))
+    whole(respond(reply, echoed))
+}
+
+/// A response with a body that is known to its end, and so with its length.
+pub fn whole(mut response: Response<Vec<u8>>) -> Response<Full<Bytes>> {
+    if response.status() != StatusCode::NO_CONTENT {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(HeaderName::from_static("content-length"), length);
+    }
+    response.map(|body| Full::new(Bytes::from(body)))
 }
 
 async fn read(request: Request) -> Result<Call, ApiError> {
@@ -49,10 +58,16 @@ pub fn head(parts: &Parts) -> Call {
         path: parts.uri.path().to_owned(),
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         endpoint: endpoint(&parts.headers, &parts.uri),
-        key: text(KEY_HEADER),
+        key: text(KEY_HEADER).or_else(|| bearer(text("authorization")?)),
         internal_secret: text(INTERNAL_SECRET_HEADER),
         body: Vec::new(),
     }
+}
+
+/// A key that came as a bearer token, as clients send it that know tokens alone.
+fn bearer(authorization: String) -> Option<String> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 /// A body that broke off. The host cuts one off at its limit, which arrives here as an error of that name.

@@ -60,7 +60,7 @@ impl<D: Driver> Catalog<D> {
         };
         let known = known.ok_or_else(|| {
             let message = "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a \
-                           valid key in the header Ocp-Apim-Subscription-Key.";
+                           valid key in the header Ocp-Apim-Subscription-Key, or as a bearer token.";
             ApiError::new(ErrorKind::Unauthorized, message)
         })?;
         if known.role >= needed {

@@ -64,6 +64,7 @@ checks!(
     projects::the_container_is_fixed,
     projects::delete_removes_everything,
     projects::an_import_makes_its_project_or_nothing,
+    projects::a_failed_first_import_binds_to_nothing,
     labels::import_shows_old_or_new,
     labels::settings_come_with_the_labels,
     labels::a_second_attempt_starts_over,

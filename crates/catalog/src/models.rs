@@ -194,6 +194,7 @@ impl<D: Driver> Catalog<D> {
         model: &Model,
         summary: &str,
         documents: &[EvaluationDocument],
+        now: Timestamp,
     ) -> Result<(), Error> {
         let mut tx = self.write().await?;
         tx.check_lease(lease).await?;
@@ -206,6 +207,7 @@ impl<D: Driver> Catalog<D> {
         let gone = "DELETE FROM evaluation_documents WHERE model_id = ?1";
         tx.execute(gone, &[(&model.model_id).into()]).await?;
         insert_evaluation(&mut tx, &model.model_id, documents).await?;
+        tx.touch_project(project, now).await?;
         tx.commit().await
     }
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::labels::LabelSetState;
 use crate::transaction::Transaction;
 use crate::{
-    Catalog, Connection, Driver, Error, LabelSet, Lease, NewJob, Page, PageRequest, Resource, Row, Value,
-    exported_models, jobs,
+    Catalog, Connection, Driver, Error, JobKind, JobStatus, LabelSet, Lease, NewJob, Page, PageRequest,
+    Resource, Row, Value, exported_models, jobs,
 };
 
 const COLUMNS: &str = "name, container, language, multilingual, description, confidence_threshold, created_at, \
@@ -99,7 +99,8 @@ impl<D: Driver> Catalog<D> {
     }
 
     /// Puts an import into the queue, and makes its project when there is none: both or neither. A project that is
-    /// there keeps its settings until the import succeeds.
+    /// there keeps its settings until the import succeeds; one that a failed import made, and nothing since, moves to
+    /// the container that is named now.
     ///
     /// # Errors
     /// [`Error::ContainerFixed`] when it exists with another container, [`Error::JobRunning`], [`Error::Exists`] when
@@ -226,10 +227,25 @@ pub(crate) async fn prepare<C: Connection>(
 ) -> Result<bool, Error> {
     let existing = find(tx, &change.name).await?;
     match &existing {
+        Some(project) if project.container != change.container && never_filled(tx, &project.name).await? => {
+            let sql = "UPDATE projects SET container = ?2 WHERE name = ?1";
+            tx.execute(sql, &[(&project.name).into(), (&change.container).into()]).await?;
+        }
         Some(project) => check_container(project, change)?,
         None => drop(put(tx, change, now).await?),
     }
     Ok(existing.is_some())
+}
+
+/// Whether all that the project has is the import that made it and failed: the next import may name another container.
+async fn never_filled<C: Connection>(tx: &mut Transaction<C>, name: &str) -> Result<bool, Error> {
+    let failed = "SELECT COUNT(*) FROM jobs JOIN projects ON projects.name = jobs.project \
+                  WHERE projects.name = ?1 AND jobs.kind = ?2 AND jobs.status = ?3 \
+                  AND jobs.created_at = projects.created_at";
+    let made_by = [name.into(), JobKind::Import.into(), JobStatus::Failed.into()];
+    let filled = "SELECT COUNT(*) FROM documents JOIN projects ON projects.label_set = documents.label_set \
+                  WHERE projects.name = ?1";
+    Ok(tx.count(failed, &made_by).await? > 0 && tx.count(filled, &[name.into()]).await? == 0)
 }
 
 fn check_container(project: &Project, change: &ProjectChange) -> Result<(), Error> {

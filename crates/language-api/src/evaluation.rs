@@ -95,6 +95,10 @@ pub struct EvaluationSummary {
     pub custom_entity_recognition_evaluation: EntityEvaluation,
     /// As the training used them.
     pub evaluation_options: EvaluationOptions,
+    /// Ours: what the random division of the documents began with, so that it can be repeated; absent where people
+    /// divided them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Ours: what the labels and the matrix suggest; absent when they suggest nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guidance: Vec<Guidance>,

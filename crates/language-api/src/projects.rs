@@ -18,13 +18,15 @@ pub enum ProjectKind {
 impl ProjectKind {
     /// The wire name.
     pub const NAME: &str = "CustomEntityRecognition";
+    /// The name in previews of early 2022 (contract: authoring 15).
+    const EARLY: &str = "customNamedEntityRecognition";
 
     /// Reads a kind without regard to case.
     ///
     /// # Errors
     /// A sentence that names the kind this server has.
     pub fn parse(name: &str) -> Result<Self, String> {
-        if name.eq_ignore_ascii_case(Self::NAME) {
+        if [Self::NAME, Self::EARLY].iter().any(|known| name.eq_ignore_ascii_case(known)) {
             return Ok(Self::CustomEntityRecognition);
         }
         Err(format!("this server has the project kind {} alone, {name:?} was given", Self::NAME))
@@ -107,6 +109,8 @@ impl<T> Change<T> {
 /// The body of `PATCH /{projectName}`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProjectPatch {
+    /// Whether the body repeats the name in the path, as a new project's must.
+    pub named: bool,
     /// Kind, when given; not yet judged, since a wrong one is another error on a project that exists.
     pub project_kind: Option<String>,
     /// Container, when given.
@@ -149,7 +153,13 @@ impl ProjectPatch {
         let settings = settings.filter(|_| !cleared).and_then(|node| node.object());
         let threshold = settings.map_or(Change::Keep, |s| change(&s, "confidenceThreshold", Node::ratio));
         let container = object.optional("storageInputContainerName");
+        for key in ["projectName", "projectKind", "storageInputContainerName", "language"] {
+            if let Some(node) = object.given(key).filter(|node| node.value.is_null()) {
+                node.fail::<()>(format!("{key} is required, so null can't clear it"));
+            }
+        }
         Self {
+            named: object.optional("projectName").is_some(),
             project_kind: object.optional("projectKind").and_then(|node| node.text()).map(str::to_owned),
             storage_input_container_name: container.and_then(|node| node.parsed(ContainerName::new)),
             language: object.optional("language").and_then(|node| node.text()).map(str::to_owned),
@@ -174,6 +184,7 @@ impl ProjectPatch {
         if let Some(Err(message)) = &kind {
             problems.push("#/projectKind", message);
         }
+        require(self.named, "projectName");
         require(kind.is_some(), "projectKind");
         require(self.storage_input_container_name.is_some(), "storageInputContainerName");
         require(self.language.is_some(), "language");
@@ -274,6 +285,14 @@ mod tests {
         .assert_eq(&serde_json::to_string_pretty(&metadata).unwrap());
         let text = serde_json::to_string(&metadata).unwrap();
         assert_eq!(serde_json::from_str::<ProjectMetadata>(&text).unwrap(), metadata);
+    }
+
+    #[test]
+    fn kinds_are_known_by_their_names_of_then_and_now() {
+        for name in ["CustomEntityRecognition", "customEntityRecognition", "customNamedEntityRecognition"] {
+            assert_eq!(ProjectKind::parse(name), Ok(ProjectKind::CustomEntityRecognition), "{name}");
+        }
+        assert!(ProjectKind::parse("CustomMultiLabelClassification").is_err());
     }
 
     #[test]

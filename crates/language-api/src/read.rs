@@ -63,7 +63,13 @@ pub(crate) fn all_in_one(kind: ErrorKind, problems: &[Problem], style: TargetSty
         return Some(first);
     }
     let details = problems.iter().map(|problem| single(problem).body()).collect();
-    let message = format!("{} problems, the first: {}", problems.len(), first.message);
+    let more = if problems.len() < PROBLEMS_MAX { "" } else { " or more" };
+    let message = format!(
+        "{}{more} problems, the first at {}: {}",
+        problems.len(),
+        first.target.as_deref().unwrap_or_default(),
+        first.message
+    );
     Some(ApiError { message, ..first }.with_details(details))
 }
 
@@ -279,7 +285,7 @@ mod tests {
         assert_eq!(refuse_file(b"{", &problems).kind, ErrorKind::BodyNotJson);
         let error = refuse_file(b"{}", &problems);
         assert_eq!(error.target.as_deref(), Some("#/a/0"));
-        assert_eq!(error.message, "2 problems, the first: must be a string");
+        assert_eq!(error.message, "2 problems, the first at #/a/0: must be a string");
         assert_eq!(error.details[1].target.as_deref(), Some("#/b"));
         let dotted = all_in_one(ErrorKind::Field, &problems[..1], TargetStyle::Dotted).unwrap();
         assert_eq!((dotted.target.as_deref(), dotted.details.len()), (Some("a.0"), 0));

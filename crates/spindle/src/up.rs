@@ -60,9 +60,10 @@ pub(crate) struct UpArguments {
 /// Where the parts of a server are found.
 #[derive(Args, Clone)]
 pub(crate) struct ServerArguments {
-    /// Address of the embedded S3 server; port 0 picks a free one
-    #[arg(long, env = "SPINDLE_S3_LISTEN", default_value = "127.0.0.1:0")]
-    pub(crate) s3_listen: SocketAddr,
+    /// Address of the embedded S3 server; on this machine alone, at the port after the API's, when absent. Port 0 picks a
+    /// free one
+    #[arg(long, env = "SPINDLE_S3_LISTEN")]
+    pub(crate) s3_listen: Option<SocketAddr>,
     /// The Spin manifest; found beside the program when absent
     #[arg(long, env = "SPINDLE_MANIFEST")]
     pub(crate) manifest: Option<PathBuf>,
@@ -155,7 +156,7 @@ pub(crate) async fn start(
     let bell = Arc::new(Notify::new());
     let database = Database::choose(data, database)?;
     let catalog = database.open(&secrets, &bell).await?;
-    let s3 = start_storage(data, arguments.s3_listen, &secrets).await?;
+    let s3 = start_storage(data, arguments.s3_listen.unwrap_or_else(|| beside(listen)), &secrets).await?;
     let blobs = s3.open()?;
     blobs.create_container_if_absent(MODELS_CONTAINER).await?;
     let bundles = stored_bundles(blobs.clone(), MODELS_CONTAINER, data.join("cache"));
@@ -253,6 +254,13 @@ async fn start_storage(data: &Path, listen: SocketAddr, secrets: &Secrets) -> Re
         secret_access_key: credentials.secret_access_key,
         region: REGION.to_owned(),
     })
+}
+
+/// Where the object storage is found beside an API at `api`: at the same place after every start, or at any free port as
+/// the API is.
+fn beside(api: SocketAddr) -> SocketAddr {
+    let port = if api.port() == 0 { 0 } else { api.port().wrapping_add(1) };
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// An address a client on this machine can use.

@@ -80,7 +80,7 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum TrainError {
     /// Nothing to learn from. The person who labels can fix it.
-    #[error("{labels} labels in {documents} documents are too few to learn from")]
+    #[error("too few labels to learn from: {labels} in all, in documents: {documents}")]
     TooLittle {
         /// Documents with a region.
         documents: usize,

@@ -99,13 +99,14 @@ pub(super) async fn an_evaluation_is_replaced_whole(database: &impl Database) {
     let lease = started(&catalog, "evaluate", JobKind::Evaluate, "P").await;
     let row = |name: &str| EvaluationDocument { location: name.to_owned(), result: format!("[\"{name}\"]") };
     for documents in [vec![row("b.txt"), row("a.txt")], vec![row("c.txt")]] {
-        catalog.put_evaluation(&lease, "P", &before, "{\"f1\":0.75}", &documents).await.expect("put");
+        catalog.put_evaluation(&lease, "P", &before, "{\"f1\":0.75}", &documents, at(9)).await.expect("put");
         let found =
             catalog.evaluation_documents("P", "m", PageRequest::first(9)).await.map(|page| page.items);
         assert_eq!(found, Ok(documents));
     }
     assert_eq!(catalog.evaluation_summary("P", "m").await, Ok(Some("{\"f1\":0.75}".to_owned())));
+    assert_eq!(catalog.project("P").await.map(|project| project.modified_at), Ok(at(9)));
     let other = Model { model_id: "m-2".to_owned(), ..before };
     let gone = Error::NotFound { resource: Resource::Model, name: "m".to_owned() };
-    assert_eq!(catalog.put_evaluation(&lease, "P", &other, "{}", &[]).await, Err(gone));
+    assert_eq!(catalog.put_evaluation(&lease, "P", &other, "{}", &[], at(10)).await, Err(gone));
 }

@@ -1,8 +1,10 @@
 //! Projects.
 
 use super::Database;
-use super::support::{at, deployed, document, imported, job, project, started, trained, with_project};
-use crate::{DocumentFilter, Error, JobKind, PageRequest, ProjectChange, Resource, Written};
+use super::support::{TTL, at, deployed, document, imported, job, project, started, trained, with_project};
+use crate::{
+    Catalog, DocumentFilter, Driver, Error, JobKind, Outcome, PageRequest, ProjectChange, Resource, Written,
+};
 
 pub(super) async fn put_read_list(database: &impl Database) {
     let catalog = database.open().await;
@@ -83,6 +85,36 @@ pub(super) async fn an_import_makes_its_project_or_nothing(database: &impl Datab
     catalog.enqueue_import(&later, &import("fifth", "P"), at(6)).await.expect("enqueued");
     let language = catalog.project("P").await.map(|found| found.language);
     assert_eq!(language, Ok("en-us".to_owned()), "settings wait for the import's success");
+}
+
+pub(super) async fn a_failed_first_import_binds_to_nothing(database: &impl Database) {
+    let catalog = database.open().await;
+    let import = |id: &str| job(id, JobKind::Import, "P");
+    let moved = ProjectChange { container: "elsewhere".to_owned(), ..project("P") };
+    catalog.enqueue_import(&project("P"), &import("first"), at(1)).await.expect("a new project");
+    fail(&catalog).await;
+    let settings = catalog.put_project(&moved, at(2)).await.map(drop);
+    assert!(matches!(settings, Err(Error::ContainerFixed { .. })), "only an import moves it: {settings:?}");
+    catalog.enqueue_import(&moved, &import("second"), at(3)).await.expect("another container");
+    assert_eq!(catalog.project("P").await.map(|found| found.container), Ok("elsewhere".to_owned()));
+    fail(&catalog).await;
+    imported(&catalog, "third", "P", &[document("a.txt", &[("X", 1)])]).await;
+    let refused = catalog.enqueue_import(&project("P"), &import("fourth"), at(5)).await;
+    assert!(matches!(refused, Err(Error::ContainerFixed { .. })), "it has documents by now: {refused:?}");
+    // Nor does the import move a project that somebody made before.
+    with_project(&catalog, "Q").await;
+    let lease = started(&catalog, "of Q", JobKind::Import, "Q").await;
+    catalog.finish(&lease, &Outcome::failed("[]"), at(6)).await.expect("the lease holds");
+    let moved = ProjectChange { container: "elsewhere".to_owned(), ..project("Q") };
+    let refused = catalog.enqueue_import(&moved, &job("again", JobKind::Import, "Q"), at(7)).await;
+    assert!(matches!(refused, Err(Error::ContainerFixed { .. })), "{refused:?}");
+}
+
+/// The import that waits begins and fails.
+async fn fail<D: Driver>(catalog: &Catalog<D>) {
+    let leased = catalog.lease("worker", &[JobKind::Import], at(1), TTL).await.expect("lease");
+    let lease = leased.expect("the job is due").lease().expect("a leased job has a lease");
+    catalog.finish(&lease, &Outcome::failed("[]"), at(2)).await.expect("the lease holds");
 }
 
 pub(super) async fn delete_removes_everything(database: &impl Database) {

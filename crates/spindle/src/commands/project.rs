@@ -310,7 +310,10 @@ fn complete(metadata: &Metadata) -> Result<ProjectName, ClientError> {
     let missing: Vec<&str> =
         needed.into_iter().filter(|(key, _)| text(metadata, key).is_empty()).map(|(_, flag)| flag).collect();
     if !missing.is_empty() {
-        return Err(ClientError::Usage(format!("a project needs {}", missing.join(", "))));
+        return Err(ClientError::Usage(format!(
+            "a project needs {}; or --labels, a label file that says all of it",
+            missing.join(", ")
+        )));
     }
     text(metadata, "projectName")
         .parse()
@@ -398,7 +401,10 @@ mod tests {
         let nothing = Options::default().over(Metadata::new(), None);
         assert_eq!(nothing.get("projectKind"), Some(&json!("CustomEntityRecognition")));
         let error = complete(&nothing).unwrap_err();
-        assert_eq!(error.to_string(), "a project needs its name, --container, --language");
+        assert_eq!(
+            error.to_string(),
+            "a project needs its name, --container, --language; or --labels, a label file that says all of it"
+        );
     }
 
     #[test]

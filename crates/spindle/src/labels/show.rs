@@ -35,7 +35,8 @@ impl Summary<'_> {
         let (documents, labels) = (counted(self.documents, "document"), counted(self.labels, "label"));
         println!("{}{to}: {documents}, {labels}", self.from);
         if self.changes.is_empty() {
-            println!("nothing was lost or changed");
+            let said = if self.to.is_some() { "nothing was lost or changed" } else { "nothing is wrong" };
+            println!("{said}");
         }
         for tally in &self.changes {
             println!("{:>8}  {:<8}  {}", tally.count, tally.effect.name(), tally.change.meaning());

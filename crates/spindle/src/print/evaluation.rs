@@ -22,7 +22,7 @@ pub(crate) fn summary(summary: &EvaluationSummary, cells: Cells, paint: Paint) -
         Cells::Segments => "segments of text",
     };
     let mut parts = vec![
-        split(summary.evaluation_options),
+        split(summary),
         scores(summary, paint),
         paint.bold(&format!("Confusion matrix: rows labelled, columns predicted, {unit}")) + "\n",
         confusion(matrix, cells, paint),
@@ -34,11 +34,12 @@ pub(crate) fn summary(summary: &EvaluationSummary, cells: Cells, paint: Paint) -
     parts.concat()
 }
 
-fn split(options: EvaluationOptions) -> String {
-    match options {
+fn split(summary: &EvaluationSummary) -> String {
+    let seed = summary.seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
+    match summary.evaluation_options {
         EvaluationOptions::Manual => "  split: the documents' own datasets\n".to_owned(),
         EvaluationOptions::Percentage { training_split_percentage, testing_split_percentage } => format!(
-            "  split: {training_split_percentage} % to learn from, {testing_split_percentage} % to score on\n"
+            "  split: {training_split_percentage} % to learn from, {testing_split_percentage} % to score on{seed}\n"
         ),
     }
 }
@@ -186,7 +187,7 @@ mod tests {
             "entities":{"Claimant":{"f1":0.8571428656578064,"precision":1.0,"recall":0.75,"truePositiveCount":3,"trueNegativeCount":0,"falsePositiveCount":0,"falseNegativeCount":1},
               "PolicyNumber":{"f1":0.5,"precision":0.5,"recall":0.5,"truePositiveCount":1,"trueNegativeCount":0,"falsePositiveCount":1,"falseNegativeCount":1}},
             "microF1":0.72727275,"microPrecision":0.8,"microRecall":0.6666667,"macroF1":0.6785714,"macroPrecision":0.75,"macroRecall":0.625},
-            "evaluationOptions":{"kind":"percentage","trainingSplitPercentage":80,"testingSplitPercentage":20},
+            "evaluationOptions":{"kind":"percentage","trainingSplitPercentage":80,"testingSplitPercentage":20},"seed":1,
             "guidance":[{"rule":"fewLabels","category":"PolicyNumber","message":"PolicyNumber has 3 labels: label more of them"}]}"#,
         )
         .unwrap()
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn an_evaluation_is_one_page() {
         expect![[r#"
-              split: 80 % to learn from, 20 % to score on
+              split: 80 % to learn from, 20 % to score on, seed 1
               entity type   precision  recall     F1  support
               Claimant          1.000   0.750  0.857        4
               PolicyNumber      0.500   0.500  0.500        2

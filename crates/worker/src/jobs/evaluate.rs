@@ -1,6 +1,7 @@
 //! Evaluation: the test documents through the serving code, scored as the contract says (contract: evaluation).
 
 use crate::failure::Failure;
+use crate::jobs::corpus::SEED;
 use catalog::EvaluationDocument;
 use language_api::evaluation::{EntityEvaluation, EvaluatedDocument, EvaluationSummary};
 use language_api::guidance::Guidance;
@@ -59,6 +60,7 @@ pub(crate) fn evaluate(
             project_kind: ProjectKind::CustomEntityRecognition,
             custom_entity_recognition_evaluation: EntityEvaluation::new(&scores, &matrix),
             evaluation_options: options,
+            seed: matches!(options, EvaluationOptions::Percentage { .. }).then_some(SEED),
             guidance: advise(&test.labels, &matrix).iter().map(Guidance::from).collect(),
         },
         documents: results.collect::<Result<_, _>>()?,

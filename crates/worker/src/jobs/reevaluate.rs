@@ -27,7 +27,7 @@ pub(crate) async fn reevaluate(run: &Run) -> Result<Outcome, Failure> {
     let test = TestSet { labels: count_labels(&categories, &learn, &documents), documents };
     let Evaluation { summary, documents } = score(run, &project, &model, &test, &payload).await?;
     let summary = serde_json::to_string(&summary)?;
-    catalog.put_evaluation(&run.lease, &project.name, &model, &summary, &documents).await?;
+    catalog.put_evaluation(&run.lease, &project.name, &model, &summary, &documents, Timestamp::now()).await?;
     show(run, &payload, 100)?;
     Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&warnings)?))
 }
