@@ -27,7 +27,7 @@ def begin(client, texts, project, deployment):
     return client.begin_analyze_text_job(
         text_input=models.MultiLanguageTextInput(multi_language_inputs=documents),
         actions=[models.CustomEntitiesLROTask(name="fields", parameters=content)],
-        cancel_after=600,
+        cancel_after=600.5,
         polling_interval=0.1,
     )
 

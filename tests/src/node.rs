@@ -6,7 +6,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const PACKAGES: &str = "tests/node/package.json";
+/// What is wanted, and the versions of all that comes with it.
+const PACKAGES: [&str; 2] = ["package.json", "package-lock.json"];
 const FOLDER: &str = "build/node";
 
 /// Runs a script of `tests/node` and returns what it printed; `None`, and a line that says so, where Node.js is missing.
@@ -31,17 +32,20 @@ pub fn run<A: AsRef<OsStr>>(script: &str, arguments: &[A]) -> Result<Option<Stri
 }
 
 fn install() -> Result<()> {
-    let home = root().join(FOLDER);
-    let wanted = fs::read_to_string(root().join(PACKAGES))?;
+    let (home, own) = (root().join(FOLDER), root().join("tests/node"));
+    let wanted = PACKAGES.map(|name| fs::read_to_string(own.join(name)));
+    let wanted = wanted.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     // Written last, so that an interrupted installation starts over.
     let stamp = home.join("installed.json");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
     fs::create_dir_all(&home)?;
-    fs::write(home.join("package.json"), &wanted)?;
+    for name in PACKAGES {
+        fs::copy(own.join(name), home.join(name))?;
+    }
     let mut npm = Command::new("npm");
-    npm.current_dir(&home).args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]);
+    npm.current_dir(&home).args(["ci", "--silent", "--no-audit", "--no-fund"]);
     output(&mut npm)?;
     Ok(fs::write(&stamp, wanted)?)
 }

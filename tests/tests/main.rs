@@ -24,6 +24,8 @@ mod interface;
 mod labels;
 #[path = "themes/life.rs"]
 mod life;
+#[path = "themes/long_texts.rs"]
+mod long_texts;
 #[path = "themes/postgres.rs"]
 mod postgres;
 #[path = "themes/restart.rs"]

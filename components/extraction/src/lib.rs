@@ -58,6 +58,7 @@ async fn decide(call: Call) -> Result<Reply, ApiError> {
         RuntimeRoute::GetJob { job } => extraction.get_job(&call, job).await,
         RuntimeRoute::CancelJob { job } => extraction.cancel_job(&call, job).await,
         RuntimeRoute::Analyze => extraction.analyze(&call).await,
+        RuntimeRoute::Health => extraction.health(&call).await,
         // Its body is not read as a whole, so it does not come this way.
         RuntimeRoute::Stream => Err(ApiError::new(ErrorKind::Internal, "a stream is answered as one")),
         RuntimeRoute::RunJob { job } => extraction.run_job(&call, job, &internal_secret().await?).await,

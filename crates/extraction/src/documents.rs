@@ -83,7 +83,11 @@ fn refusal(document: &InputDocument) -> Option<DocumentError> {
 }
 
 /// Entities of each text.
-fn find(model: &ServingModel, graphs: &dyn Graphs, texts: &[&str]) -> Result<Vec<Vec<Entity>>, Error> {
+pub(crate) fn find(
+    model: &ServingModel,
+    graphs: &dyn Graphs,
+    texts: &[&str],
+) -> Result<Vec<Vec<Entity>>, Error> {
     let model_id = &model.manifest().model_id;
     let prepared = model.prepare(texts).map_err(|error| Error::Serving {
         model: model_id.clone(),

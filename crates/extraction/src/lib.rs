@@ -7,6 +7,7 @@
 mod cancel;
 mod documents;
 mod error;
+mod health;
 mod models;
 mod run;
 mod status;

@@ -183,7 +183,7 @@ fn a_cancelled_job_keeps_its_items() {
 fn a_job_ends_itself_when_its_time_is_over() {
     let house = House::new();
     let mut body = request(&[TEXT], &["production"]);
-    body["cancelAfter"] = json!(30);
+    body["cancelAfter"] = json!(29.5);
     let (looked_at, run) = (house.submitted(&body), house.submitted(&body));
     pass(29);
     assert_eq!(house.state(looked_at, "")["status"], "notStarted");

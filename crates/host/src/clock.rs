@@ -7,7 +7,8 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 use wasmtime::Engine;
 
-/// Ticks go on this long after the last request began; the longest request is shorter or starts the clock anew.
+/// Ticks go on this long after the last request began. What may take longer computes in short pieces, of which none needs an
+/// interruption.
 const LINGER: Duration = Duration::from_secs(120);
 
 /// Advances an engine's epoch from a thread of its own.

@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use wasmtime::Engine;
@@ -36,6 +36,9 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 /// Requests that are still running get this long after the call to stop.
 const DRAIN: Duration = Duration::from_secs(8);
+
+/// Seconds after which a request that took too long is worth another try.
+const RETRY_SECONDS: u32 = 30;
 
 /// Why the application can't be served.
 #[derive(Debug, Error)]
@@ -101,6 +104,7 @@ pub struct HostSettings {
 struct Served {
     handler: ProxyHandler<Runner>,
     body_bytes_max: u64,
+    request_time_max: Duration,
 }
 
 /// A loaded application.
@@ -222,15 +226,13 @@ impl Host {
             Ok(request) => request,
             Err(reason) => return error(StatusCode::BAD_REQUEST, "InvalidRequest", &reason),
         };
+        let begun = Instant::now();
         match served.handler.handle((), request).await {
             Ok(response) => response,
-            Err(failed) if failed.is::<ExpirationError>() => {
+            // A guest that waits is told by its timer; one that computes is ended, and nothing but the time says why.
+            Err(failed) if failed.is::<ExpirationError>() || begun.elapsed() >= served.request_time_max => {
                 tracing::error!(component, "no answer in time");
-                error(
-                    StatusCode::GATEWAY_TIMEOUT,
-                    "Timeout",
-                    "the request took longer than this server allows",
-                )
+                too_slow(served.request_time_max)
             }
             Err(failed) => {
                 tracing::error!(component, reason = format!("{failed:#}"), "component failed");
@@ -291,7 +293,7 @@ impl Loader<'_> {
             ending: Arc::clone(&self.ending),
         };
         let body_bytes_max = own.request_body_bytes_max.unwrap_or(self.settings.request_body_bytes_max);
-        Ok(Served { handler: ProxyHandler::new(runner), body_bytes_max })
+        Ok(Served { handler: ProxyHandler::new(runner), body_bytes_max, request_time_max })
     }
 
     fn databases(&self, id: &str, component: &Component) -> Result<Databases, HostError> {
@@ -393,6 +395,17 @@ fn declared_length(request: &Request<Incoming>) -> Option<u64> {
 fn too_large(bytes_max: u64) -> Response<WasiBody> {
     let message = format!("the request body is larger than {bytes_max} bytes");
     error(StatusCode::PAYLOAD_TOO_LARGE, "InvalidRequest", &message)
+}
+
+fn too_slow(time_max: Duration) -> Response<WasiBody> {
+    let seconds = time_max.as_secs_f32();
+    let message = format!(
+        "the request took longer than the {seconds} seconds this server allows; ask for less at once, or try again when \
+         the server has less to do"
+    );
+    let mut refused = error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", &message);
+    refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+    refused
 }
 
 /// An answer of the host itself, in the shape every client of the API reads.

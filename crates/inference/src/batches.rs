@@ -1,11 +1,11 @@
-//! Which windows are computed together: only those some word needs, and only such of one length.
+//! Which windows are computed together: only those some word needs, of equal ones one, and only such of one length.
 //!
 //! Rows arrive padded to the longest of a request. Computing them so would spend most of the time on padding, and would
 //! make a row's last bits depend on its company: sums over more padding are rounded in another order, and 8-bit
 //! arithmetic carries that on. So each row is padded to a length that follows from its own alone ([`padded`]): the same
 //! window gives the same bits in training and in service, whoever else asks. Pure; no OpenVINO here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use model::{GraphError, Pieces};
 
@@ -28,7 +28,7 @@ pub(crate) struct Request<'a> {
     lengths: Vec<usize>,
     /// The encoder's longest row.
     max_pieces: usize,
-    /// Words sorted by row: `(row, column, word)`.
+    /// Words sorted by row: `(row, column, word)`; the row is the first of those that are alike.
     words: Vec<(usize, usize, usize)>,
 }
 
@@ -48,9 +48,11 @@ impl<'a> Request<'a> {
             let reason = format!("expected windows of at most {max_pieces} pieces, got {longest}");
             return Err(invalid("input_ids", reason));
         }
+        let firsts = first_alike(pieces, &lengths);
         let mut words: Vec<(usize, usize, usize)> = (pieces.first_pieces.iter().enumerate())
             // Validated: no place is negative, and there is none at all in rows without length.
             .map(|(word, place)| (*place as usize / pieces.length, *place as usize % pieces.length, word))
+            .map(|(row, column, word)| (firsts[row], column, word))
             .collect();
         words.sort_unstable();
         Ok(Self { pieces, lengths, max_pieces, words })
@@ -119,6 +121,17 @@ fn true_lengths(pieces: &Pieces) -> Vec<usize> {
     }
 }
 
+/// For each row the first one that holds the same: texts that repeat themselves cost no more than what they repeat.
+fn first_alike(pieces: &Pieces, lengths: &[usize]) -> Vec<usize> {
+    let mut seen = HashMap::new();
+    let rows = lengths.iter().enumerate().map(|(row, length)| {
+        let real = row * pieces.length..row * pieces.length + length;
+        let held = (&pieces.input_ids[real.clone()], &pieces.attention_mask[real]);
+        *seen.entry(held).or_insert(row)
+    });
+    rows.collect()
+}
+
 fn invalid(name: &str, reason: String) -> GraphError {
     GraphError::InvalidInput { name: name.into(), reason }
 }
@@ -128,13 +141,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Rows of the given true lengths, padded to `length`; the ids count up, each row's first piece is a word.
+    /// Rows of the given true lengths, padded to `length`; the ids count up from the row's number, which is below 60, each
+    /// row's first piece is a word.
     fn pieces(lengths: &[usize], length: usize) -> Pieces {
         let mut pieces = Pieces { windows: lengths.len(), length, ..Pieces::default() };
         for (row, real) in lengths.iter().enumerate() {
             pieces
                 .input_ids
-                .extend((0..length).map(|column| if column < *real { column as i32 + 1 } else { 0 }));
+                .extend((0..length).map(|column| if column < *real { (row + column) as i32 } else { 0 }));
             pieces.attention_mask.extend((0..length).map(|column| i32::from(column < *real)));
             if *real > 0 {
                 pieces.first_pieces.push((row * length) as i32);
@@ -177,6 +191,17 @@ mod tests {
         pieces.first_pieces.remove(1);
         let request = Request::new(&pieces, 100, 8).expect("sound pieces");
         assert_eq!(request.batches(64, 1), [Batch { rows: vec![0, 2], length: 8 }]);
+    }
+
+    #[test]
+    fn rows_that_are_alike_are_computed_once() {
+        let mut pieces = pieces(&[3, 3, 2, 3], 4);
+        pieces.input_ids = [[1, 2, 3, 0], [5, 6, 7, 0], [1, 2, 0, 0], [1, 2, 3, 0]].concat();
+        let request = Request::new(&pieces, 100, 8).expect("sound pieces");
+        let batches = request.batches(64, 1);
+        assert_eq!(batches, [Batch { rows: vec![0, 1, 2], length: 8 }]);
+        let (_, words) = request.take(&batches[0]);
+        assert_eq!(words, [(0, 0), (0, 3), (8, 1), (16, 2)]);
     }
 
     #[test]

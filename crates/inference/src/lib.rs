@@ -53,5 +53,5 @@ pub use package::{
     BIN_FILE, Conversion, EncoderManifest, EncoderPackage, MANIFEST_FILE, PackageError, TOKENIZER_FILE,
     XML_FILE, default_layers,
 };
-pub use settings::{BATCH_PIECES, Precision, Settings, THREADS_PER_STREAM};
+pub use settings::{BATCH_PIECES, PROCESSOR, Precision, Settings, THREADS_PER_STREAM};
 pub use source::{BundleSource, CachedSource, FolderSource, SourceError};

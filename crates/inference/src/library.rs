@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use openvino::{CompiledModel, Core, DeviceType, PropertyKey, RwPropertyKey};
 use thiserror::Error;
 
-use crate::settings::{Precision, Settings};
+use crate::settings::{PROCESSOR, Precision, Settings};
 
 /// Names the library's file, or a folder that holds it.
 pub const LIBRARY_VARIABLE: &str = "SPINDLE_OPENVINO_LIBRARY";
@@ -44,6 +44,14 @@ pub enum LibraryError {
         path: PathBuf,
         /// What the loader or the library said.
         reason: String,
+    },
+    /// No such device.
+    #[error("OpenVINO finds no device {wanted:?} on this machine, only: {}", .found.join(", "))]
+    NoDevice {
+        /// Its name.
+        wanted: String,
+        /// Those that are there.
+        found: Vec<String>,
     },
 }
 
@@ -90,6 +98,22 @@ impl Library {
         &self.version
     }
 
+    /// Whether OpenVINO can compute on the device of this name.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoDevice`] with the names of those that are there.
+    pub fn check_device(&self, name: &str) -> Result<(), LibraryError> {
+        let core = self.lock_core();
+        let found = core.available_devices().unwrap_or_default();
+        let found: Vec<String> = found.iter().map(|device| device.as_ref().to_owned()).collect();
+        // `GPU` is the first of several, `GPU.0`.
+        let first = format!("{name}.0");
+        if found.iter().any(|device| device == name || *device == first) {
+            return Ok(());
+        }
+        Err(LibraryError::NoDevice { wanted: name.to_owned(), found })
+    }
+
     /// Whether the processor computes bf16 in hardware.
     pub fn has_bf16(&self) -> bool {
         self.lock_core()
@@ -97,7 +121,7 @@ impl Library {
             .is_ok_and(|capabilities| capabilities.split_whitespace().any(|capability| capability == "BF16"))
     }
 
-    /// Reads and compiles an IR for the processor.
+    /// Reads and compiles an IR for the device of `settings`.
     pub(crate) fn compile(
         &self,
         xml: &Path,
@@ -107,30 +131,34 @@ impl Library {
         let (Some(xml), Some(bin)) = (xml.to_str(), bin.to_str()) else {
             return Err(format!("{} is not a UTF-8 path, as OpenVINO needs it", xml.display()));
         };
+        let processor = settings.device() == PROCESSOR;
         let precision = match settings.precision {
-            Precision::Auto if self.has_bf16() => "bf16",
+            Precision::Auto if processor && self.has_bf16() => "bf16",
             Precision::Bf16 => "bf16",
             Precision::Auto | Precision::F32 => "f32",
         };
+        let device = DeviceType::from(settings.device());
         let mut core = self.lock_core();
         let mut set = |key: RwPropertyKey, value: &str| {
-            core.set_property(&DeviceType::CPU, &key, value)
+            core.set_property(&device, &key, value)
                 .map_err(|error| format!("cannot set {} to {value}: {error}", key.as_ref()))
         };
         // The crate compiles without properties of its own: the core's are what counts, so every one is set every time.
         set(RwPropertyKey::HintPerformanceMode, "THROUGHPUT")?;
         set(RwPropertyKey::HintInferencePrecision, precision)?;
-        set(RwPropertyKey::InferenceNumThreads, &settings.threads().to_string())?;
-        set(RwPropertyKey::NumStreams, &settings.streams().to_string())?;
-        // Pinned processes in containers collide on the same cores.
-        set(RwPropertyKey::HintEnableCpuPinning, "NO")?;
+        if processor {
+            set(RwPropertyKey::InferenceNumThreads, &settings.threads().to_string())?;
+            set(RwPropertyKey::NumStreams, &settings.streams().to_string())?;
+            // Pinned processes in containers collide on the same cores.
+            set(RwPropertyKey::HintEnableCpuPinning, "NO")?;
+        }
         let cache = settings.compiled_cache.as_deref().unwrap_or(Path::new(""));
         set(
             RwPropertyKey::CacheDir,
             cache.to_str().ok_or("the folder for compiled models is not a UTF-8 path")?,
         )?;
         let model = core.read_model_from_file(xml, bin).map_err(|error| error.to_string())?;
-        core.compile_model(&model, DeviceType::CPU).map_err(|error| error.to_string())
+        core.compile_model(&model, device).map_err(|error| error.to_string())
     }
 
     fn open(candidate: &Path) -> Result<Self, LibraryError> {

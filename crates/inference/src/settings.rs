@@ -22,6 +22,8 @@ pub struct Settings {
     pub library: Option<PathBuf>,
     /// Number format.
     pub precision: Precision,
+    /// OpenVINO's name of the device that computes, for example `GPU.1`; `None` is [`PROCESSOR`].
+    pub device: Option<String>,
     /// Processor threads for inference; `None` takes all this process may use.
     pub threads: Option<usize>,
     /// Batches computed at the same time; `None` gives every stream [`THREADS_PER_STREAM`] threads.
@@ -32,6 +34,9 @@ pub struct Settings {
     pub batch_pieces: Option<usize>,
 }
 
+/// OpenVINO's name of the processor.
+pub const PROCESSOR: &str = "CPU";
+
 /// Threads of one stream when the number of streams is left open: two answer a lone caller nearly twice as fast as one,
 /// and lose a few percent when there is always more work.
 pub const THREADS_PER_STREAM: usize = 2;
@@ -40,6 +45,11 @@ pub const THREADS_PER_STREAM: usize = 2;
 pub const BATCH_PIECES: usize = 1024;
 
 impl Settings {
+    /// The device in effect, by OpenVINO's name.
+    pub fn device(&self) -> &str {
+        self.device.as_deref().unwrap_or(PROCESSOR)
+    }
+
     /// Threads in effect: never more than the scheduler's affinity and the control group's quota allow.
     pub fn threads(&self) -> usize {
         let allowed = available_parallelism().map_or(1, usize::from);

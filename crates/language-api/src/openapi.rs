@@ -211,7 +211,7 @@ fn error(status: u16) -> Value {
         409 => "What is there now is in the way".to_owned(),
         413 => "The body is too large".to_owned(),
         429 => "Too many calls in this minute; Retry-After says when to go on".to_owned(),
-        503 => "A model can't be used; the message names what is missing or altered".to_owned(),
+        503 => "A model can't be used, and the message says why, or the machine is too busy".to_owned(),
         _ => "Refused".to_owned(),
     };
     json!({ "description": description, "content": { "application/json": { "schema": reference("ErrorResponse") } } })

@@ -218,6 +218,18 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A time as some clients send it, with a fraction; rounded up to whole seconds.
+    pub(crate) fn seconds(&self) -> Option<u32> {
+        match self.value.as_f64() {
+            Some(number) if number > 0.0 && number <= f64::from(i32::MAX) => Some(number.ceil() as u32),
+            Some(number) => self.fail(format!(
+                "must be a number of seconds above 0 and up to {}, {number} was given",
+                i32::MAX
+            )),
+            None => self.wrong_type("a number of seconds"),
+        }
+    }
+
     pub(crate) fn ratio(&self) -> Option<f32> {
         match self.value.as_f64() {
             Some(number) if (0.0..=1.0).contains(&number) => Some(number as f32),

@@ -21,7 +21,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
     let manifest = Manifest::read(&places.manifest)?;
     println!("manifest  {} ({} components)", places.manifest.display(), manifest.components.len());
     let library = Library::load(arguments.server.openvino.as_deref())?;
+    library.check_device(&arguments.server.device)?;
     println!("OpenVINO  {} ({})", library.version(), library.path().display());
+    println!("device    {}", arguments.server.device);
     match &places.encoder {
         Some(folder) => println!("encoder   {}", folder.display()),
         None => {

@@ -70,6 +70,9 @@ pub(crate) struct ServerArguments {
     /// OpenVINO's C library; found in the environment or in the project's build folder when absent
     #[arg(long, env = "SPINDLE_OPENVINO_LIBRARY")]
     pub(crate) openvino: Option<PathBuf>,
+    /// OpenVINO's name of the device that computes what the encoder says, for example GPU
+    #[arg(long, env = "SPINDLE_DEVICE", default_value = inference::PROCESSOR)]
+    pub(crate) device: String,
     /// Folder of the encoder to train with; the project's default encoder when absent
     #[arg(long, env = "SPINDLE_ENCODER")]
     pub(crate) encoder: Option<PathBuf>,
@@ -146,6 +149,7 @@ pub(crate) async fn start(
     let places = Places::find(arguments)?;
     let limits = limits(arguments.limits.as_deref())?;
     let library = Library::load(arguments.openvino.as_deref())?;
+    library.check_device(&arguments.device)?;
     tracing::info!(version = library.version(), path = %library.path().display(), "OpenVINO loaded");
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("cannot listen on {listen}; choose another address with --listen, port 0 picks a free one")
@@ -218,7 +222,12 @@ fn limits(file: Option<&Path>) -> Result<Limits> {
 }
 
 fn inference_settings(arguments: &ServerArguments) -> Settings {
-    Settings { library: arguments.openvino.clone(), precision: Precision::Auto, ..Settings::default() }
+    Settings {
+        library: arguments.openvino.clone(),
+        precision: Precision::Auto,
+        device: Some(arguments.device.clone()),
+        ..Settings::default()
+    }
 }
 
 /// Makes the data folder and keeps other servers out of it.

@@ -9,6 +9,7 @@ mod encoder;
 mod failure;
 mod jobs;
 mod run;
+mod serving;
 
 pub use encoder::EncoderSource;
 pub use failure::Failure;

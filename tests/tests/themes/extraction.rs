@@ -12,6 +12,7 @@ use std::thread;
 
 const JOBS: &str = "/language/analyze-text/jobs";
 const ANALYZE: &str = "/language/:analyze-text";
+const HEALTH: &str = "/language/analyze-text/health";
 const TEXT: &str = "Claim by Ana Ruiz under policy PN-4471: hail damage on 3 May 2024, EUR 1,250.";
 /// Length of the longest document in text elements.
 const CHARACTERS_MAX: usize = 125_000;
@@ -57,13 +58,17 @@ fn prediction_keeps_its_promises_from_submission_to_a_damaged_model() -> Result<
     let place = waiting.trim_start_matches(&client.endpoint).to_owned();
     server.kill9()?;
 
-    alter_head(&data, &damaged)?;
+    spoil_head(&data, &damaged, alter)?;
     let server = Server::start(&data)?;
     let client = server.client();
     let state = client.wait(&format!("{}{place}", client.endpoint))?;
     assert_eq!(state["status"], "succeeded", "a job outlives the program: {state}");
     a_damaged_model(&client, &example)?;
-    what_the_sdks_tell(&server, &example)
+    what_the_sdks_tell(&server, &example)?;
+    spoil_head(&data, &damaged, |path| Ok(fs::remove_file(path)?))?;
+    let reason = unhealthy(&client, &example)?;
+    ensure!(reason.contains(&format!("{damaged}/head.bin is missing")), "{reason}");
+    Ok(())
 }
 
 fn documents(texts: &[&str]) -> Value {
@@ -364,24 +369,29 @@ fn change_often(client: &Client, example: &Example, check: &dyn Fn(&str) -> Resu
     Ok(())
 }
 
-/// Changes one byte in every copy of a model's head, in the object storage and beside it.
-fn alter_head(data: &Path, model: &str) -> Result<()> {
+/// Changes one byte of a file.
+fn alter(path: &Path) -> Result<()> {
+    let mut bytes = fs::read(path)?;
+    *bytes.last_mut().context("an empty file")? ^= 1;
+    Ok(fs::write(path, bytes)?)
+}
+
+/// Does something to every copy of a model's head, in the object storage and beside it.
+fn spoil_head(data: &Path, model: &str, spoil: impl Fn(&Path) -> Result<()>) -> Result<()> {
     let mut folders = vec![data.to_path_buf()];
-    let mut altered: Vec<PathBuf> = vec![];
+    let mut spoiled: Vec<PathBuf> = vec![];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.to_string_lossy().contains(model) && path.ends_with("head.bin") {
-                let mut bytes = fs::read(&path)?;
-                *bytes.last_mut().context("an empty head")? ^= 1;
-                fs::write(&path, bytes)?;
-                altered.push(path);
+                spoil(&path)?;
+                spoiled.push(path);
             }
         }
     }
-    ensure!(!altered.is_empty(), "{} has no head of {model}", data.display());
+    ensure!(!spoiled.is_empty(), "{} has no head of {model}", data.display());
     Ok(())
 }
 
@@ -411,7 +421,24 @@ fn a_damaged_model(client: &Client, example: &Example) -> Result<()> {
     }
     let listed = client.get(&format!("{PROJECTS}/Runtime/deployments"))?.expect(200)?;
     assert_eq!(listed["value"].as_array().map(Vec::len), Some(2), "{listed}");
+    let reason = unhealthy(client, example)?;
+    ensure!(names(&reason), "{reason}");
     Ok(())
+}
+
+/// What is wrong with the deployment `trial`, while `production` is well.
+fn unhealthy(client: &Client, example: &Example) -> Result<String> {
+    let ask = |deployment: &str| {
+        let project = &example.project;
+        client.get(&format!("{HEALTH}?projectName={project}&deploymentName={deployment}"))?.expect(200)
+    };
+    let (well, ill) = (ask("production")?, ask("trial")?);
+    assert_eq!((&well["status"], well.get("reason")), (&json!("healthy"), None));
+    assert_eq!(
+        (&ill["status"], &ill["modelId"]),
+        (&json!("unhealthy"), &deployed(client, example, "trial")?.into())
+    );
+    Ok(ill["reason"].as_str().context("no reason")?.to_owned())
 }
 
 fn what_the_sdks_tell(server: &Server, example: &Example) -> Result<()> {

@@ -3,8 +3,8 @@
 use std::fs;
 
 use inference::{
-    BIN_FILE, Conversion, EncoderPackage, Library, OpenError, OpenVinoEncoder, PackageError, Precision,
-    Settings, Weights,
+    BIN_FILE, Conversion, EncoderPackage, Library, OpenError, OpenVinoEncoder, PROCESSOR, PackageError,
+    Precision, Settings, Weights,
 };
 use model::{Encoder, GraphError, Pieces};
 use proptest::prelude::*;
@@ -145,6 +145,18 @@ fn wrong_inputs_are_refused_and_leave_the_encoder_usable() {
     assert_eq!(encoder.encode(&longest).map(|vectors| vectors.len()), Ok(encoder.width()));
     assert_eq!(encoder.encode(&good).map(|vectors| vectors.len()), Ok(encoder.width()));
     assert_eq!(encoder.encode(&Pieces::default()), Ok(vec![]));
+}
+
+#[test]
+fn a_device_is_named_and_those_that_are_there_are_told() {
+    let (Some(package), Some(settings)) = (package(), settings()) else { return };
+    let library = Library::load(settings.library.as_deref()).expect("it is loaded");
+    library.check_device(PROCESSOR).expect("every machine has one");
+    let error = library.check_device("ABACUS").expect_err("there is none").to_string();
+    assert!(error.contains("\"ABACUS\"") && error.contains(PROCESSOR), "{error}");
+    let settings = Settings { device: Some("ABACUS".into()), ..settings.clone() };
+    let error = OpenVinoEncoder::open(&package.folder, &settings).err().expect("refused").to_string();
+    assert!(error.contains("ABACUS"), "{error}");
 }
 
 #[test]

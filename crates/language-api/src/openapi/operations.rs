@@ -81,7 +81,8 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Prediction "GET" "/language/analyze-text/jobs/{extractionJobId}", "getJob", "A job and its results", ["showStats", "top", "skip"], None, [Json(200, "ExtractionJobState")], [];
     Prediction "POST" "/language/analyze-text/jobs/{extractionJobId}:cancel", "cancelJob", "Stop a job", [], None, [Job], [409];
     Prediction "POST" "/language/:analyze-text", "analyzeText", "Extract entities at once; beyond the contract", ["showStats"], Some("AnalyzeRequest"), [Json(200, "AnalyzeResponse")], [503];
-    Prediction "POST" "/language/analyze-text/stream", "streamDocuments", "Extract entities line by line, as fast as answers are taken; beyond the contract", ["streamProject", "streamDeployment", "streamUnit", "showStats"], Some("DocumentLines"), [Lines("AnswerLines")], [];
+    Prediction "POST" "/language/analyze-text/stream", "streamDocuments", "Extract entities line by line, as fast as answers are taken; beyond the contract", ["ofProject", "ofDeployment", "unit", "showStats"], Some("DocumentLines"), [Lines("AnswerLines")], [];
+    Prediction "GET" "/language/analyze-text/health", "getDeploymentHealth", "Whether a deployment can answer; beyond the contract", ["ofProject", "ofDeployment"], None, [Json(200, "DeploymentHealth")], [];
     Events "GET" "/events/storage", "getEventsHealth", "Whether notifications are taken", [], None, [Json(200, "Health")], [];
     Events "HEAD" "/events/storage", "headEvents", "Whether notifications are taken", [], None, [Head], [];
     Events "POST" "/events/storage", "postEvents", "Take note of objects that were written or deleted", [], Some("StorageNotification"), [Json(200, "NotedEvents")], [];

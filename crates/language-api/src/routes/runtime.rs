@@ -18,6 +18,8 @@ pub enum RuntimeRoute {
     Analyze,
     /// `POST /language/analyze-text/stream`, our extension: a document per line, a result per line.
     Stream,
+    /// `GET /language/analyze-text/health`, our extension: whether a deployment can answer.
+    Health,
     /// `POST /internal/analyze-text/jobs/{job}:run`, called by the dispatcher with the installation's
     /// internal secret, never by clients.
     RunJob { job: RuntimeJobId },
@@ -65,6 +67,7 @@ const TABLE: &[Row<RuntimeRoute>] = &[
     },
     Row { method: Method::Post, pattern: "language/:analyze-text", make: |_| Ok(RuntimeRoute::Analyze) },
     Row { method: Method::Post, pattern: "language/analyze-text/stream", make: |_| Ok(RuntimeRoute::Stream) },
+    Row { method: Method::Get, pattern: "language/analyze-text/health", make: |_| Ok(RuntimeRoute::Health) },
     Row {
         method: Method::Post,
         pattern: "internal/analyze-text/jobs/{}/:run",
@@ -88,6 +91,7 @@ mod tests {
             ("POST", format!("/language/analyze-text/jobs/{job}/:cancel"), RuntimeRoute::CancelJob { job }),
             ("POST", "/language/:analyze-text".to_owned(), RuntimeRoute::Analyze),
             ("POST", "/language/analyze-text/stream".to_owned(), RuntimeRoute::Stream),
+            ("GET", "/language/analyze-text/health".to_owned(), RuntimeRoute::Health),
             ("POST", RuntimeRoute::run_path(job), RuntimeRoute::RunJob { job }),
         ] {
             assert_eq!(RuntimeRoute::parse(method, &path), Ok(expected), "{path}");

@@ -1,5 +1,6 @@
 //! Prediction on the wire (contract: runtime).
 
+mod health;
 mod request;
 mod results;
 mod state;
@@ -7,6 +8,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use health::{DeploymentHealth, HealthStatus};
 pub use request::{
     AnalysisInput, AnalyzeRequest, InputDocument, SubmitRequest, Task, TaskKind, TaskParameters,
     text_elements,

@@ -117,8 +117,7 @@ impl SubmitRequest {
         let analysis_input = read_documents(&root, limits)?;
         let tasks = read_tasks(&root, &problems)?;
         let display_name = root.optional("displayName").and_then(|node| node.text()).map(str::to_owned);
-        let cancel_after_seconds =
-            root.optional("cancelAfter").and_then(|node| node.integer(1..=i32::MAX as u32));
+        let cancel_after_seconds = root.optional("cancelAfter").and_then(|node| node.seconds());
         let request = Self { display_name, analysis_input, tasks, cancel_after_seconds };
         problems.finish(Some(request), ErrorKind::Task, TargetStyle::Pointer)
     }

@@ -126,6 +126,23 @@ fn tasks_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_job_may_end_itself_after_any_time_above_none() {
+    for (sent, read) in
+        [(json!(30), 30), (json!(30.0), 30), (json!(0.2), 1), (json!(i32::MAX), i32::MAX as u32)]
+    {
+        let mut body = body();
+        body["cancelAfter"] = sent;
+        assert_eq!(parse(&body).map(|request| request.cancel_after_seconds), Ok(Some(read)));
+    }
+    for sent in [json!(0), json!(-1.5), json!(1e12), json!("30")] {
+        let mut body = body();
+        body["cancelAfter"] = sent;
+        let (kind, target, message) = refused(&body);
+        assert_eq!((kind, target.as_str()), (ErrorKind::Task, "#/cancelAfter"), "{message}");
+    }
+}
+
+#[test]
 fn impossible_names_are_unknown_names() {
     let (kind, target, _) = refused(&with("/tasks/0/parameters/projectName", json!("a b")));
     assert_eq!((kind, target.as_str()), (ErrorKind::ProjectNotFound, "#/tasks/0"));

@@ -2,20 +2,23 @@
 
 use crate::failure::Failure;
 use crate::run::Run;
+use crate::serving::Serving;
 use authoring::payloads::{DeployPayload, SwapPayload};
 use catalog::Outcome;
 use jiff::Timestamp;
 use language_api::{ApiError, ErrorKind};
 
-/// Points the deployment at the model as it is now, after the model has shown that it opens.
+/// Points the deployment at the model as it is now, after the model has shown that it
+/// computes, which also spares its first caller the wait.
 pub(crate) async fn deploy(run: &Run) -> Result<Outcome, Failure> {
     let services = &run.services;
     let payload: DeployPayload = serde_json::from_slice(&services.catalog.payload(&run.job.id).await?)?;
     let model = services.catalog.model(&run.job.project, &payload.model_label).await?;
-    services.engine.open(&model.model_id).map_err(|error| {
-        let message = format!("model {} can't be deployed: {error}", payload.model_label);
+    let refused = |reason: String| {
+        let message = format!("model {} can't be deployed: {reason}", payload.model_label);
         Failure::from(ApiError::new(ErrorKind::Unavailable, message).at("trainedModelLabel"))
-    })?;
+    };
+    Serving::open(services, &model.model_id, refused).await?.warm_up().map_err(refused)?;
     let (project, name) = (&run.job.project, &run.job.target);
     services
         .catalog
