@@ -4,10 +4,10 @@ use crate::failure::Failure;
 use crate::jobs::corpus::{categories, divide, labeled_documents};
 use crate::jobs::evaluate::{Evaluation, TestSet, evaluate};
 use crate::run::Run;
+use crate::serving;
 use authoring::payloads::EvaluatePayload;
 use catalog::{Model, Outcome, Project};
 use language_api::{ErrorKind, JobWarning};
-use model::{Manifest, ServingModel};
 use ner::guidance::count_labels;
 
 /// Runs an evaluation job: the model's stored evaluation is replaced.
@@ -39,21 +39,8 @@ async fn score(
     test: &TestSet,
     payload: &EvaluatePayload,
 ) -> Result<Evaluation, Failure> {
-    let services = &run.services;
-    let failed = |error: String| {
-        let message = format!("model {} can't be evaluated: {error}", model.label);
-        Failure::refused(ErrorKind::Unavailable, message)
-    };
-    let manifest = services.catalog.bundle_manifest(&model.model_id).await?;
-    let manifest = Manifest::from_json(manifest.as_bytes()).map_err(|error| failed(error.to_string()))?;
-    let tokenizer = match &manifest.encoder {
-        Some(encoder) => Some(services.catalog.encoder(&encoder.digest).await?.tokenizer),
-        None => None,
-    };
-    let serving =
-        ServingModel::new(manifest, tokenizer.as_deref()).map_err(|error| failed(error.to_string()))?;
-    let graph = services.engine.open(&model.model_id).map_err(|error| failed(error.to_string()))?;
-    evaluate(&serving, &*graph, test, &project.language, payload.evaluation_options, |fraction| {
+    let open = serving::open(&run.services, &model.model_id).await?;
+    evaluate(&open.serving, &*open.graph, test, &project.language, payload.evaluation_options, |fraction| {
         // The last per cent is the writing.
         #[expect(
             clippy::cast_possible_truncation,
