@@ -1,14 +1,16 @@
-//! The objects of a folder, with listings of our own.
+//! The objects of a folder, with listings of our own, durable and told about when they are.
 //!
 //! `s3s_fs` looks at every file's metadata for each page of a listing, which takes minutes for a bucket of a hundred
 //! thousand objects.
 
+use super::changes::{Changes, ObjectChange, keep};
 use super::listing::{self, Page, Wanted};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Most names in one page, as everywhere in S3.
 const NAMES_MAX: usize = 1_000;
@@ -20,11 +22,36 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = S3Result<S3Response<T>>> + Send
 pub(super) struct Objects {
     files: FileSystem,
     root: PathBuf,
+    changes: Changes,
 }
 
 impl Objects {
-    pub(super) fn new(root: &Path) -> Result<Self, s3s_fs::Error> {
-        Ok(Self { files: FileSystem::new(root)?, root: root.to_path_buf() })
+    pub(super) fn new(
+        root: &Path,
+        listener: Option<UnboundedSender<ObjectChange>>,
+    ) -> Result<Self, s3s_fs::Error> {
+        Ok(Self { files: FileSystem::new(root)?, root: root.to_path_buf(), changes: Changes::new(listener) })
+    }
+
+    /// Makes a written object durable, then tells of it.
+    async fn written(
+        &self,
+        bucket: String,
+        key: String,
+        name: &'static str,
+        etag: Option<ETag>,
+    ) -> S3Result<()> {
+        let root = self.root.clone();
+        let place = (bucket.clone(), key.clone());
+        let kept = tokio::task::spawn_blocking(move || keep(&root, &place.0, &place.1)).await;
+        match kept.map_err(S3Error::internal_error)? {
+            Ok(()) => {}
+            // Somebody deleted it at once, or wrote it as a folder.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(S3Error::internal_error(error)),
+        }
+        self.changes.tell(&bucket, &key, name, etag.map(ETag::into_value));
+        Ok(())
     }
 
     async fn page(&self, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
@@ -127,22 +154,101 @@ impl S3 for Objects {
         })
     }
 
+    fn put_object<'life, 'future>(
+        &'life self,
+        request: S3Request<PutObjectInput>,
+    ) -> Answer<'future, PutObjectOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.put_object(request).await?;
+            self.written(bucket, key, "ObjectCreated:Put", answer.output.e_tag.clone()).await?;
+            Ok(answer)
+        })
+    }
+
+    fn copy_object<'life, 'future>(
+        &'life self,
+        request: S3Request<CopyObjectInput>,
+    ) -> Answer<'future, CopyObjectOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.copy_object(request).await?;
+            let etag = answer.output.copy_object_result.as_ref().and_then(|result| result.e_tag.clone());
+            self.written(bucket, key, "ObjectCreated:Copy", etag).await?;
+            Ok(answer)
+        })
+    }
+
+    fn complete_multipart_upload<'life, 'future>(
+        &'life self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> Answer<'future, CompleteMultipartUploadOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.complete_multipart_upload(request).await?;
+            let etag = answer.output.e_tag.clone();
+            self.written(bucket, key, "ObjectCreated:CompleteMultipartUpload", etag).await?;
+            Ok(answer)
+        })
+    }
+
+    fn delete_object<'life, 'future>(
+        &'life self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> Answer<'future, DeleteObjectOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.delete_object(request).await?;
+            self.changes.tell(&bucket, &key, "ObjectRemoved:Delete", None);
+            Ok(answer)
+        })
+    }
+
+    fn delete_objects<'life, 'future>(
+        &'life self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> Answer<'future, DeleteObjectsOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let bucket = request.input.bucket.clone();
+            let answer = self.files.delete_objects(request).await?;
+            for key in answer.output.deleted.iter().flatten().filter_map(|object| object.key.as_deref()) {
+                self.changes.tell(&bucket, key, "ObjectRemoved:Delete", None);
+            }
+            Ok(answer)
+        })
+    }
+
     left! {
         abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput,
-        complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput,
-        copy_object: CopyObjectInput => CopyObjectOutput,
         create_bucket: CreateBucketInput => CreateBucketOutput,
         create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
         delete_bucket: DeleteBucketInput => DeleteBucketOutput,
-        delete_object: DeleteObjectInput => DeleteObjectOutput,
-        delete_objects: DeleteObjectsInput => DeleteObjectsOutput,
         get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
         get_object: GetObjectInput => GetObjectOutput,
         head_bucket: HeadBucketInput => HeadBucketOutput,
         head_object: HeadObjectInput => HeadObjectOutput,
         list_buckets: ListBucketsInput => ListBucketsOutput,
         list_parts: ListPartsInput => ListPartsOutput,
-        put_object: PutObjectInput => PutObjectOutput,
         upload_part: UploadPartInput => UploadPartOutput,
         upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput,
     }
