@@ -89,8 +89,8 @@ pub(super) fn keep(root: &Path, bucket: &str, key: &str) -> io::Result<()> {
     }
 }
 
-/// A key as notifications carry it: as a form's value, slashes as they are.
-fn encoded(key: &str) -> String {
+/// A key as notifications and encoded listings carry it: as a form's value, slashes as they are.
+pub(super) fn encoded(key: &str) -> String {
     key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
         match byte {
             b' ' => text.push('+'),

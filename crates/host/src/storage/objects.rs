@@ -3,7 +3,7 @@
 //! `s3s_fs` looks at every file's metadata for each page of a listing, which takes minutes for a bucket of a hundred
 //! thousand objects.
 
-use super::changes::{Changes, ObjectChange, keep};
+use super::changes::{Changes, ObjectChange, encoded, keep};
 use super::listing::{self, Page, Wanted};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
@@ -75,17 +75,18 @@ impl Objects {
 
 fn output(input: ListObjectsV2Input, page: Page) -> ListObjectsV2Output {
     let names = page.objects.len() + page.folders.len();
+    let spelled = Spelling::of(input.encoding_type.as_ref());
     let objects = page.objects.into_iter().map(|object| Object {
-        key: Some(object.key),
+        key: Some(spelled.text(object.key)),
         size: i64::try_from(object.size_bytes).ok(),
         last_modified: Some(object.modified.into()),
         ..Object::default()
     });
-    let folders = page.folders.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) });
+    let folders = page.folders.into_iter().map(|prefix| CommonPrefix { prefix: Some(spelled.text(prefix)) });
     ListObjectsV2Output {
         name: Some(input.bucket),
-        prefix: input.prefix,
-        delimiter: input.delimiter,
+        prefix: input.prefix.map(|text| spelled.text(text)),
+        delimiter: input.delimiter.map(|text| spelled.text(text)),
         max_keys: Some(input.max_keys.unwrap_or(i32::try_from(NAMES_MAX).unwrap_or(i32::MAX))),
         key_count: i32::try_from(names).ok(),
         is_truncated: Some(page.next.is_some()),
@@ -93,9 +94,32 @@ fn output(input: ListObjectsV2Input, page: Page) -> ListObjectsV2Output {
         common_prefixes: Some(folders.collect()),
         continuation_token: input.continuation_token,
         next_continuation_token: page.next,
-        start_after: input.start_after,
+        start_after: input.start_after.map(|text| spelled.text(text)),
         encoding_type: input.encoding_type,
         ..ListObjectsV2Output::default()
+    }
+}
+
+/// How a listing spells keys: clients that ask for an encoding decode what comes, a plus sign in a name, too.
+#[derive(Clone, Copy)]
+enum Spelling {
+    Plain,
+    Encoded,
+}
+
+impl Spelling {
+    fn of(encoding: Option<&EncodingType>) -> Self {
+        match encoding {
+            Some(encoding) if encoding.as_str() == EncodingType::URL => Self::Encoded,
+            _ => Self::Plain,
+        }
+    }
+
+    fn text(self, text: String) -> String {
+        match self {
+            Self::Plain => text,
+            Self::Encoded => encoded(&text),
+        }
     }
 }
 
@@ -136,11 +160,12 @@ impl S3 for Objects {
         Self: 'future,
     {
         Box::pin(async move {
-            let marker = request.input.marker.clone();
+            let spelled = Spelling::of(request.input.encoding_type.as_ref());
+            let marker = request.input.marker.clone().map(|text| spelled.text(text));
             let second = self.list_objects_v2(request.map_input(Into::into)).await?;
             Ok(second.map_output(|page| ListObjectsOutput {
                 marker,
-                next_marker: page.next_continuation_token,
+                next_marker: page.next_continuation_token.map(|text| spelled.text(text)),
                 contents: page.contents,
                 common_prefixes: page.common_prefixes,
                 delimiter: page.delimiter,

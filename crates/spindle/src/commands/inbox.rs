@@ -36,8 +36,9 @@ pub(crate) async fn inbox(arguments: InboxArguments) -> Result<()> {
     let filter = arguments.container.map(|name| format!("container={name}")).unwrap_or_default();
     let path = format!("{}/global/storage-events?{filter}", AuthoringRoute::PREFIX);
     if arguments.watch {
+        let path = format!("{path}&top={LATEST}");
         tokio::select! {
-            watched = watch(&session, &format!("{path}&top={LATEST}")) => return watched,
+            watched = watch(&session, &path) => return watched,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
     }
