@@ -39,6 +39,13 @@ pub const AUTHORING: Environment = Environment {
     requirements: "tests/python/requirements-authoring.txt",
 };
 
+/// The S3 command line that people have.
+pub const AWS: Environment = Environment {
+    variable: "SPINDLE_TEST_AWS_PYTHON",
+    folder: "build/python-aws",
+    requirements: "tests/python/requirements-aws.txt",
+};
+
 /// A tool that makes up calls from a description of an API.
 pub const CONFORMANCE: Environment = Environment {
     variable: "SPINDLE_TEST_CONFORMANCE_PYTHON",
@@ -93,6 +100,23 @@ impl Environment {
         command.arg(root().join("tests/python").join(script)).args(arguments);
         Ok(String::from_utf8(output(&mut command)?.stdout)?)
     }
+}
+
+/// Runs `aws s3` against the server's storage and returns what it printed.
+///
+/// # Errors
+/// It fails; the message holds its output.
+pub fn aws_s3<A: AsRef<OsStr>>(server: &Server, arguments: &[A]) -> Result<String> {
+    let mut command = Command::new(AWS.interpreter()?);
+    let access = |name: &str| server.text(&format!("/s3/{name}")).to_owned();
+    command.env("NO_PROXY", "127.0.0.1,localhost").env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("AWS_ENDPOINT_URL", access("endpoint")).env("AWS_DEFAULT_REGION", access("region"));
+    command.env("AWS_ACCESS_KEY_ID", access("accessKeyId"));
+    command.env("AWS_SECRET_ACCESS_KEY", access("secretAccessKey"));
+    // Whatever this machine's user has set up for other services.
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command.args(["-m", "awscli", "s3"]).args(arguments);
+    Ok(String::from_utf8(output(&mut command)?.stdout)?)
 }
 
 /// Puts the `.txt` files of `folder` into a bucket, which is made when absent; returns how many.

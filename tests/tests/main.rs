@@ -12,6 +12,8 @@ mod conformance;
 mod copies;
 #[path = "themes/errors.rs"]
 mod errors;
+#[path = "themes/events.rs"]
+mod events;
 #[path = "themes/exchange.rs"]
 mod exchange;
 #[path = "themes/extraction.rs"]

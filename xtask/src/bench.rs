@@ -21,6 +21,8 @@ pub(crate) enum Bench {
     Training,
     /// Time and memory of the import of a large project
     Import,
+    /// Storage events accepted in a second, and the time from an upload to its entities
+    Events,
 }
 
 impl Bench {
@@ -32,6 +34,7 @@ impl Bench {
             Self::Soak => "soak",
             Self::Training => "training",
             Self::Import => "import",
+            Self::Events => "events",
         }
     }
 }

@@ -1,93 +1,102 @@
-//! Bucket notifications: takes note of documents that were written to or deleted from projects' containers.
+//! Notifications of storage services: puts what they tell into the inbox, which a worker looks through.
 //!
-//! It reads no document; a body that comes twice changes nothing the second time.
+//! It reads no object and knows no project; a message that comes twice changes nothing the second time.
 
-use catalog::{Catalog, Driver};
+use catalog::NewStorageEvent;
+use language_api::storage_events::AcceptedEvents;
 use language_api::{ApiError, Call, ErrorKind, Reply};
 use serde::Serialize;
-use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::http::{HeaderMap, IntoResponse, Request};
 use spin_sdk::{http_service, variables};
-use storage_events::{Change, DocumentEvent};
+use storage_events::{Change, Delivery, Malformed, Received, StorageEvent};
 
 const EVENTS_SECRET: &str = "events_secret";
-
-/// What a notification came to.
-#[derive(Debug, Default, Serialize)]
-struct Noted {
-    /// Events that concern documents.
-    documents: usize,
-    /// Documents that are new in a project or have another text now.
-    registered: usize,
-    /// Documents that are gone from a project's container.
-    unregistered: usize,
-}
+/// The source that the installation's own secret stands for: its embedded storage, and whoever was given the secret.
+const OWN: &str = "installation";
+const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];
 
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
 }
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let authorization = authorization.map(str::to_owned);
-    guest::answer(request, |call| decide(call, authorization)).await
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Validated {
+    validation_response: String,
 }
 
-async fn decide(call: Call, authorization: Option<String>) -> Result<Reply, ApiError> {
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    let headers = request.headers().clone();
+    guest::answer(request, |call| decide(call, headers)).await
+}
+
+async fn decide(call: Call, headers: HeaderMap) -> Result<Reply, ApiError> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let delivery = Delivery { header: &header, body: &call.body };
     match call.method.as_str() {
         // Notifiers ask whether anybody is here before they send.
         "HEAD" => Ok(Reply { status: 200, headers: vec![], body: None }),
         "GET" => Ok(Reply::ok(&Health { status: "ok" })),
+        "OPTIONS" => {
+            source(&call, header("authorization")).await?;
+            let headers = storage_events::handshake(&delivery).map_err(refused)?;
+            Ok(Reply { status: 200, headers, body: None })
+        }
         "POST" => {
-            if !storage_events::is_admitted(authorization.as_deref(), &events_secret().await?) {
-                let message = "the header Authorization must be \"Bearer\" and the events secret";
-                return Err(ApiError::new(ErrorKind::Unauthorized, message));
+            let source = source(&call, header("authorization")).await?;
+            match delivery.read().map_err(refused)? {
+                Received::Events(events) => accept(&source, events).await,
+                Received::Validation(code) => Ok(Reply::ok(&Validated { validation_response: code })),
             }
-            let events = storage_events::parse(&call.body).map_err(|error| {
-                let message = format!("the body is no bucket notification: {}", error.reason);
-                ApiError::new(ErrorKind::Field, message).at(error.target)
-            })?;
-            Ok(Reply::ok(&note(&guest::catalog().await?, &events).await?))
         }
         _ => {
-            let error = ApiError::new(ErrorKind::MethodNotAllowed, "this address knows GET, HEAD, POST");
-            Err(ApiError { allow: vec!["GET", "HEAD", "POST"], ..error })
+            let message = format!("this address knows {}", METHODS.join(", "));
+            Err(ApiError { allow: METHODS.to_vec(), ..ApiError::new(ErrorKind::MethodNotAllowed, message) })
         }
     }
 }
 
-async fn events_secret() -> Result<String, ApiError> {
-    variables::get(EVENTS_SECRET).await.map_err(|_| {
+/// Who sends.
+async fn source(call: &Call, authorization: Option<String>) -> Result<String, ApiError> {
+    let shown = storage_events::shown_secret(authorization.as_deref(), call.query.get("secret"));
+    let own = variables::get(EVENTS_SECRET).await.map_err(|_| {
         ApiError::new(ErrorKind::Unavailable, format!("the variable {EVENTS_SECRET} is not set"))
+    })?;
+    if storage_events::is_admitted(shown, &own) {
+        return Ok(OWN.to_owned());
+    }
+    let known = match shown {
+        Some(secret) => guest::catalog().await?.verify_event_source(secret).await?,
+        None => None,
+    };
+    known.ok_or_else(|| {
+        let message = "the header Authorization must be \"Bearer\" and the secret of an event source; where no header \
+                       can be set, the secret is the query parameter \"secret\"";
+        ApiError::new(ErrorKind::Unauthorized, message)
     })
 }
 
-/// Tells every project of each event's container. Containers without a project are other people's.
-async fn note<D: Driver>(catalog: &Catalog<D>, events: &[DocumentEvent]) -> Result<Noted, ApiError> {
-    let mut noted = Noted { documents: events.len(), ..Noted::default() };
-    for event in events {
-        for project in catalog.projects_of_container(&event.container).await? {
-            let (project, now) = (project.name.as_str(), guest::now());
-            match &event.change {
-                Change::Written { etag } => {
-                    let changed = catalog.register_object(project, &event.location, etag, now).await;
-                    noted.registered += usize::from(still_there(changed)?);
-                }
-                Change::Removed => {
-                    let changed = catalog.unregister_object(project, &event.location, now).await;
-                    noted.unregistered += usize::from(still_there(changed)?);
-                }
-            }
-        }
-    }
-    Ok(noted)
+async fn accept(source: &str, events: Vec<StorageEvent>) -> Result<Reply, ApiError> {
+    let events: Vec<NewStorageEvent> = events.into_iter().map(new_event).collect();
+    let accepted = guest::catalog().await?.accept_events(source, &events, guest::now()).await?;
+    let repeated = (events.len() as u64).saturating_sub(accepted);
+    Ok(Reply::ok(&AcceptedEvents { accepted, repeated }))
 }
 
-/// A project that was deleted in the meantime has nothing to note.
-fn still_there(changed: Result<bool, catalog::Error>) -> Result<bool, catalog::Error> {
-    match changed {
-        Err(catalog::Error::NotFound { .. }) => Ok(false),
-        other => other,
+fn new_event(event: StorageEvent) -> NewStorageEvent {
+    NewStorageEvent {
+        id: event.id(),
+        container: event.container,
+        location: event.location,
+        removed: event.change == Change::Removed,
+        etag: event.etag,
+        position: event.order,
     }
+}
+
+fn refused(error: Malformed) -> ApiError {
+    let message = format!("the message is no storage notification: {}", error.reason);
+    ApiError::new(ErrorKind::Field, message).at(error.target)
 }

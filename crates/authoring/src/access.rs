@@ -12,7 +12,10 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::ListTrainingConfigVersions
         | Route::ListPrebuiltEntities
         | Route::ListDeploymentResources
+        | Route::ListStorageEvents
         | Route::GetDeletionJob { .. }
+        | Route::GetAutomation { .. }
+        | Route::ListJobs { .. }
         | Route::GetProject { .. }
         | Route::GetImportJob { .. }
         | Route::Export { .. }
@@ -49,6 +52,7 @@ pub fn role_needed(route: &Route) -> Role {
         Route::DeleteProject { .. }
         | Route::DeleteModel { .. }
         | Route::DeleteExportedModel { .. }
+        | Route::PutAutomation { .. }
         | Route::AssignResources { .. }
         | Route::UnassignResources { .. }
         | Route::DeleteFromResources { .. }

@@ -5,6 +5,7 @@
 //! gives the same answer.
 
 mod access;
+mod automation;
 mod copies;
 mod deployments;
 mod evaluation;
@@ -21,6 +22,7 @@ mod resources;
 mod training;
 
 pub use access::role_needed;
+pub use automation::settings_of;
 pub use copies::copied_settings;
 pub use import::{import_progress, reread_import};
 pub use projects::file_metadata;
@@ -29,8 +31,8 @@ pub use training::{CONFIG_AUTOMATIC, CONFIG_VERSIONS, expires, resolve_config};
 use catalog::{CallClass, Catalog, Driver, JobKind, NewJob};
 use jiff::{SignedDuration, Timestamp};
 use language_api::{
-    ApiError, AuthoringRoute, Call, JobId, JobLocation, Limits, Links, Page, PageRequest, ProjectName, Query,
-    Reply,
+    ApiError, ApiVersion, AuthoringRoute, Call, JobId, JobLocation, Limits, Links, Page, PageRequest,
+    ProjectName, Query, Reply,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -74,6 +76,13 @@ impl<'a, D: Driver> Authoring<'a, D> {
         let links = call.links()?;
         check_body(call.body.len() as u64, limits.authoring_body_bytes_max)?;
         Ok(Self { catalog, links, query: call.query.clone(), path: call.path.clone(), limits, now, id })
+    }
+
+    /// A view for the installation itself, which does for a project what its owner asked for: nobody calls, so that
+    /// nobody shows a key and no rate counts. `id` names the job that is started.
+    pub fn of_installation(catalog: &'a Catalog<D>, limits: Limits, now: Timestamp, id: Uuid) -> Self {
+        let links = Links::new("", ApiVersion::default());
+        Self { catalog, links, query: Query::default(), path: String::new(), limits, now, id }
     }
 
     /// Puts a job into the queue and answers with its address. `progress` is what its state shows beside the common

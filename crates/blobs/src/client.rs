@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
 
 use crate::error::Request;
 use crate::{BlobConfig, Error, Permission};
@@ -34,6 +35,8 @@ pub struct BlobInfo {
     pub size_bytes: u64,
     /// See [`Blob::etag`]; listings of some services leave it out.
     pub etag: Option<String>,
+    /// When it was written, by the service's clock.
+    pub modified_at: Option<Timestamp>,
 }
 
 impl Blobs {
@@ -127,6 +130,7 @@ impl Blobs {
                 key: key.to_owned(),
                 size_bytes: answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
                 etag: unquoted(answer.e_tag.as_deref()),
+                modified_at: answer.last_modified.as_ref().and_then(moment),
             }),
             Err(error) => Err(self.what_is_missing(request.failed(error)).await),
         }
@@ -218,6 +222,11 @@ impl Body<'_> {
         let reason = format!("{} of {} bytes came", self.read_bytes, self.size_bytes);
         Error::Unreachable { service: self.request.service.to_owned(), reason }
     }
+}
+
+/// The service's time.
+pub(crate) fn moment(time: &aws_sdk_s3::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
 /// Events carry entity tags without quotes, headers with them: ours have none.

@@ -1,6 +1,6 @@
 //! What a container holds.
 
-use crate::client::unquoted;
+use crate::client::{moment, unquoted};
 use crate::error::Request;
 use crate::{BlobInfo, Blobs, Error, Permission};
 
@@ -94,6 +94,7 @@ fn info(object: aws_sdk_s3::types::Object) -> Option<BlobInfo> {
     Some(BlobInfo {
         size_bytes: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
         etag: unquoted(object.e_tag.as_deref()),
+        modified_at: object.last_modified.as_ref().and_then(moment),
         // An entry without a key names no object.
         key: object.key?,
     })

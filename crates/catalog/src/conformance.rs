@@ -3,6 +3,7 @@
 //! A runner names a check, gives it a fresh [`Database`] and lets it panic when a promise is broken. The native driver
 //! runs them in this crate's tests, a component runs the same ones against its host.
 
+mod automations;
 mod copy_grants;
 mod deployments;
 mod exported_models;
@@ -12,6 +13,7 @@ mod keys;
 mod labels;
 mod models;
 mod projects;
+mod storage_events;
 mod support;
 mod transactions;
 
@@ -71,7 +73,7 @@ checks!(
     labels::documents_filter_and_page,
     labels::counts_and_totals,
     labels::edits_check_the_version,
-    labels::storage_events,
+    labels::objects_that_changed,
     labels::snapshots_come_back,
     labels::retired_labels_leave,
     labels::abandoned_labels_leave,
@@ -97,6 +99,12 @@ checks!(
     exported_models::deployments_do_not_notice,
     extraction_jobs::life_of_a_job,
     extraction_jobs::cancelled_jobs_keep_their_tasks,
+    storage_events::accepted_once_and_worked_through,
+    storage_events::a_burst_is_one_job,
+    storage_events::an_inbox_without_job_is_resumed,
+    storage_events::sources_have_secrets_of_their_own,
+    automations::a_step_follows_the_end_of_a_job,
+    automations::a_document_is_extracted_from_once,
     keys::access_keys,
     keys::calls_are_counted_by_the_minute,
     keys::encoders_and_settings,

@@ -141,6 +141,8 @@ pub enum Resource {
     ExportedModel,
     /// A file of an exported model.
     ExportedFile,
+    /// Somebody who may send storage events.
+    EventSource,
 }
 
 impl fmt::Display for Resource {
@@ -159,6 +161,7 @@ impl fmt::Display for Resource {
             Self::CopyGrant => "permission to copy",
             Self::ExportedModel => "exported model",
             Self::ExportedFile => "file of an exported model",
+            Self::EventSource => "event source",
         })
     }
 }

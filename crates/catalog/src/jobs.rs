@@ -14,6 +14,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::automations;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, Page, PageRequest, Resource, Row, Value};
 
@@ -51,11 +52,17 @@ pub enum JobKind {
     DeleteProject,
     /// Extracts entities from the documents of a request.
     Extract,
+    /// Works through the storage events of a container, its target.
+    Inbox,
+    /// Takes the next step of what a project does by itself.
+    Automate,
+    /// Writes the entities of one document, its target, beside it.
+    ExtractDocument,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Import,
         Self::Export,
         Self::Copy,
@@ -69,11 +76,14 @@ impl JobKind {
         Self::LoadSnapshot,
         Self::DeleteProject,
         Self::Extract,
+        Self::Inbox,
+        Self::Automate,
+        Self::ExtractDocument,
     ];
 
     /// Whether a project has at most one unfinished job of all such kinds together (contract: authoring 4).
     pub fn is_exclusive(self) -> bool {
-        !matches!(self, Self::Export | Self::Extract)
+        !matches!(self, Self::Export | Self::Extract | Self::Automate | Self::ExtractDocument)
     }
 
     /// Its word in the database and in messages.
@@ -92,6 +102,9 @@ impl JobKind {
             Self::LoadSnapshot => "load-snapshot",
             Self::DeleteProject => "delete-project",
             Self::Extract => "extract",
+            Self::Inbox => "inbox",
+            Self::Automate => "automate",
+            Self::ExtractDocument => "extract-document",
         }
     }
 
@@ -300,7 +313,16 @@ impl<D: Driver> Catalog<D> {
         now: Timestamp,
     ) -> Result<Page<Job>, Error> {
         let condition = "project = ?1 AND kind = ?2 AND (expires_at > ?3 OR finished_at IS NULL)";
-        let mut values = vec![project.into(), kind.word().into(), now.into()];
+        self.some_jobs(condition, vec![project.into(), kind.word().into(), now.into()], page).await
+    }
+
+    /// The jobs that meet a condition on three values, newest first.
+    async fn some_jobs(
+        &self,
+        condition: &str,
+        mut values: Vec<Value>,
+        page: PageRequest,
+    ) -> Result<Page<Job>, Error> {
         let mut tx = self.read().await?;
         let total = tx.count(&format!("SELECT COUNT(*) FROM jobs WHERE {condition}"), &values).await?;
         let sql = format!(
@@ -310,6 +332,21 @@ impl<D: Driver> Catalog<D> {
         let rows = tx.query(&sql, &values).await?;
         tx.commit().await?;
         Ok(Page::new(rows.into_iter().map(Job::from_row).collect::<Result<_, _>>()?, total, page))
+    }
+
+    /// The project's jobs of every kind but the extractions that callers asked for, newest first.
+    ///
+    /// # Errors
+    /// The database's own failures.
+    pub async fn project_jobs(
+        &self,
+        project: &str,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<Job>, Error> {
+        let condition = "project = ?1 AND kind <> ?2 AND (expires_at > ?3 OR finished_at IS NULL)";
+        self.some_jobs(condition, vec![project.into(), JobKind::Extract.word().into(), now.into()], page)
+            .await
     }
 
     /// The exclusive job of the project that has not ended.
@@ -350,6 +387,7 @@ impl<D: Driver> Catalog<D> {
         .await?;
         if finished.is_some() {
             parts::forget_payload(&mut tx, id).await?;
+            automations::after_job(&mut tx, id, now).await?;
         }
         tx.commit().await?;
         Ok(status)

@@ -7,12 +7,14 @@
 
 mod categories;
 mod documents;
+mod objects;
 mod sets;
 
 use crate::{Error, Value};
 
 pub use categories::{Category, CategoryCount};
 pub use documents::{DocumentChange, DocumentFilter, DocumentRow, DocumentState, LabelTotals, NewDocument};
+pub use objects::{Noted, ObjectNote};
 
 /// One version of a project's labels. Readers that take several steps keep it, and so read one state even while an
 /// import replaces the project's labels.

@@ -15,6 +15,7 @@
 
 mod access_keys;
 mod answer;
+mod automations;
 mod call_rates;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -32,11 +33,13 @@ mod models;
 mod page;
 mod projects;
 mod settings;
+mod storage_events;
 mod sweep;
 mod transaction;
 mod value;
 
 pub use access_keys::{AccessKey, Role};
+pub use automations::{Automation, AutomationStep, NewExtraction};
 pub use call_rates::CallClass;
 pub use copy_grants::CopyGrant;
 pub use deployments::{Deployment, ServedModel};
@@ -48,12 +51,13 @@ pub use extraction_jobs::{ExtractionJob, ExtractionTask, NewExtractionJob, TaskR
 pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome};
 pub use labels::{
     Category, CategoryCount, DocumentChange, DocumentFilter, DocumentRow, DocumentState, LabelSet,
-    LabelTotals, NewDocument,
+    LabelTotals, NewDocument, Noted, ObjectNote,
 };
 pub use migrations::SCHEMA_VERSION;
 pub use models::{EvaluationDocument, Model, NewModel};
 pub use page::{Page, PageRequest};
 pub use projects::{Project, ProjectChange, Written};
+pub use storage_events::{EVENTS_KEPT, EventState, NewStorageEvent, SettledEvent, StorageEvent, inbox_of};
 pub use sweep::{RETIRED_LABELS_KEPT, Swept};
 pub use value::{Row, Value};
 

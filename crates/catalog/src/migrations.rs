@@ -3,10 +3,11 @@
 use crate::{Catalog, Driver, Error};
 
 /// One step: its statements, each ended by a semicolon at the end of a line.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_call_counts.sql"),
     include_str!("migrations/0003_copies.sql"),
+    include_str!("migrations/0004_storage_events.sql"),
 ];
 
 /// The schema this program reads and writes.

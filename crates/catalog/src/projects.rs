@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::automations;
 use crate::labels::LabelSetState;
 use crate::transaction::Transaction;
 use crate::{
@@ -175,6 +176,7 @@ impl<D: Driver> Catalog<D> {
         tx.check_lease(lease).await?;
         tx.execute("DELETE FROM deployments WHERE project = ?1", &[name.into()]).await?;
         exported_models::remove_all(&mut tx, name).await?;
+        automations::remove(&mut tx, name).await?;
         tx.execute("DELETE FROM models WHERE project = ?1", &[name.into()]).await?;
         tx.execute(
             "UPDATE label_sets SET state = ?2, retired_at = ?3 WHERE project = ?1 AND state <> ?2",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::labels::LabelSetState;
+use crate::storage_events;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, Value};
 
@@ -26,7 +27,8 @@ pub struct Swept {
 }
 
 impl<D: Driver> Catalog<D> {
-    /// Deletes a piece of what has expired: ended jobs past their time with all that belongs to them, and label sets
+    /// Deletes a piece of what has expired: ended jobs past their time with all that belongs to them, storage events
+    /// that came to something [`EVENTS_KEPT`](crate::EVENTS_KEPT) ago, and label sets
     /// that were retired [`RETIRED_LABELS_KEPT`] ago or that an ended job left behind.
     ///
     /// # Errors
@@ -36,8 +38,9 @@ impl<D: Driver> Catalog<D> {
         let jobs = expired_jobs(&mut tx, now).await?;
         retire_abandoned(&mut tx, now).await?;
         let documents = retired_labels(&mut tx, now).await?;
+        let events = storage_events::forget_handled(&mut tx, now, ROWS_PER_SWEEP).await?;
         tx.commit().await?;
-        let more = jobs >= ROWS_PER_SWEEP.unsigned_abs() || documents.is_some();
+        let more = jobs.max(events) >= ROWS_PER_SWEEP.unsigned_abs() || documents.is_some();
         Ok(Swept { jobs, documents: documents.unwrap_or(0), more })
     }
 }

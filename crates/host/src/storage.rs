@@ -1,9 +1,11 @@
 //! The embedded S3 server: a real S3 endpoint over a folder, for one machine.
 
+mod changes;
 mod listing;
 mod objects;
 
 use crate::storage::StorageError::{Folder, Listen};
+pub use crate::storage::changes::ObjectChange;
 use crate::storage::objects::Objects;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -13,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Why the embedded S3 server can't run. The operator can fix it.
 #[derive(Debug, Error)]
@@ -52,7 +55,8 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Serves the objects under `folder` on `address` (port 0 picks a free one).
+    /// Serves the objects under `folder` on `address` (port 0 picks a free one). Changes of objects are told to
+    /// `listener` once they are durable, in the order in which they were answered.
     ///
     /// # Errors
     /// [`StorageError`]: folder or address can't be used.
@@ -60,10 +64,11 @@ impl Storage {
         folder: &Path,
         address: SocketAddr,
         credentials: &Credentials,
+        listener: Option<UnboundedSender<ObjectChange>>,
     ) -> Result<Self, StorageError> {
         let unusable = |reason: String| Folder { path: folder.to_path_buf(), reason };
         std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
-        let objects = Objects::new(folder).map_err(|error| unusable(format!("{error:?}")))?;
+        let objects = Objects::new(folder, listener).map_err(|error| unusable(format!("{error:?}")))?;
         let mut service = S3ServiceBuilder::new(objects);
         service.set_auth(SimpleAuth::from_single(
             credentials.access_key_id.clone(),

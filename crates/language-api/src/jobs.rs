@@ -54,6 +54,34 @@ pub struct JobWarning {
     pub message: String,
 }
 
+/// One job in the list of all of a project's jobs. Ours, the contract lists trainings alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectJob {
+    /// Id.
+    pub job_id: String,
+    /// What it does: `import`, `train`, `deploy`, `automate`, `extractDocument` and so on.
+    pub kind: String,
+    /// The model, deployment or document it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// When it was asked for.
+    pub created_date_time: WholeSeconds,
+    /// Last change of this state.
+    pub last_updated_date_time: WholeSeconds,
+    /// When its details go.
+    pub expiration_date_time: WholeSeconds,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// What came of it, for people, where its kind says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// What people should know.
+    pub warnings: Vec<JobWarning>,
+    /// Why it failed.
+    pub errors: Vec<ErrorBody>,
+}
+
 /// The fields all authoring jobs share. Deployment, swap, deletion and load-snapshot have no others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

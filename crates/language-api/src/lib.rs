@@ -3,6 +3,7 @@
 //! The only crate that knows wire names. Pure: no I/O, no clock, no randomness, no decisions about projects
 //! or jobs. Bodies come in as bytes and go out as types that serialize to the contract's JSON.
 
+pub mod automation;
 pub mod copies;
 pub mod deployments;
 pub mod error;
@@ -24,6 +25,7 @@ pub mod query;
 mod read;
 pub mod routes;
 pub mod runtime;
+pub mod storage_events;
 pub mod timestamps;
 pub mod training;
 pub mod version;
@@ -42,9 +44,10 @@ pub use routes::{AuthoringRoute, JobLocation, Links, Method, RuntimeRoute};
 pub use timestamps::{Day, SevenDigits, WholeSeconds};
 pub use version::ApiVersion;
 
+pub use automation::AutomationSettings;
 pub use deployments::{DeploymentSummary, PutDeploymentRequest, SwapRequest};
 pub use evaluation::{EvaluatedDocument, EvaluationSummary};
-pub use jobs::{ExportJobState, ImportJobState, ImportProgress, JobState, JobStatus, JobWarning};
+pub use jobs::{ExportJobState, ImportJobState, ImportProgress, JobState, JobStatus, JobWarning, ProjectJob};
 pub use models::ModelSummary;
 pub use project_file::{FileMetadata, ProjectFile};
 pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};

@@ -265,6 +265,14 @@ impl<'a> Object<'a> {
         node
     }
 
+    /// A problem for every field that is none of `known`: where nobody else decides about names, a slip of the pen
+    /// must not pass for silence.
+    pub(crate) fn only(&self, known: &[&str]) {
+        for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.problems.push(&self.pointer_to(key), format!("there is no field {key:?} here"));
+        }
+    }
+
     pub(crate) fn fail<T>(&self, message: impl Into<String>) -> Option<T> {
         self.problems.push(&self.pointer, message);
         None

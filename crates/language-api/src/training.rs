@@ -38,7 +38,7 @@ impl Default for EvaluationOptions {
 }
 
 /// The body of `POST /{projectName}/:train`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrainRequest {
     /// Label of the model that is made or overwritten.
@@ -61,7 +61,7 @@ impl TrainRequest {
         problems.finish(request, ErrorKind::Field, TargetStyle::Dotted)
     }
 
-    fn read(object: &Object<'_>) -> Option<Self> {
+    pub(crate) fn read(object: &Object<'_>) -> Option<Self> {
         let label = object.required("modelLabel").and_then(|node| node.parsed(ModelLabel::new));
         let version = object.required("trainingConfigVersion").and_then(|node| match node.text()? {
             "" => node.fail("trainingConfigVersion must not be empty; \"latest\" is always possible"),

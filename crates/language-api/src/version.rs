@@ -36,6 +36,13 @@ impl ApiVersion {
     }
 }
 
+/// The released version, in which the installation speaks to itself.
+impl Default for ApiVersion {
+    fn default() -> Self {
+        Self { date: Date::constant(2023, 4, 1), preview: false }
+    }
+}
+
 impl fmt::Display for ApiVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.date, if self.preview { "-preview" } else { "" })

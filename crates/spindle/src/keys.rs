@@ -52,8 +52,9 @@ enum KeyCommand {
     },
 }
 
+/// The catalog that a command works on.
 #[derive(Args)]
-struct Place {
+pub(crate) struct Place {
     /// The server's data folder
     #[arg(long, env = "SPINDLE_DATA", default_value = "spindle-data")]
     data: PathBuf,
@@ -62,11 +63,12 @@ struct Place {
     database: Option<String>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 impl Place {
-    async fn open(&self) -> Result<Catalog<Native>> {
+    /// Opens it beside the server that may be using it.
+    pub(crate) async fn open(&self) -> Result<Catalog<Native>> {
         Database::choose(&self.data, self.database.as_deref())?.visit().await
     }
 }

@@ -9,13 +9,15 @@ mod database;
 mod demo;
 mod keys;
 mod labels;
+mod notifier;
 mod places;
 mod print;
+mod sources;
 mod up;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use commands::{deployment, evaluate, extract, job, model, project, train};
+use commands::{deployment, evaluate, extract, inbox, job, model, project, train};
 use std::io;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -45,7 +47,9 @@ enum Command {
     Deployment(deployment::DeploymentArguments),
     Extract(extract::ExtractArguments),
     Job(job::JobArguments),
+    Inbox(inbox::InboxArguments),
     Key(keys::KeyArguments),
+    Source(sources::SourceArguments),
     Labels(labels::Arguments),
 }
 
@@ -82,7 +86,9 @@ fn run(command: Command) -> Result<()> {
             Command::Deployment(arguments) => deployment::deployment(arguments).await,
             Command::Extract(arguments) => extract::extract(arguments).await,
             Command::Job(arguments) => job::job(arguments).await,
+            Command::Inbox(arguments) => inbox::inbox(arguments).await,
             Command::Key(arguments) => keys::key(arguments).await,
+            Command::Source(arguments) => sources::source(arguments).await,
             Command::Labels(arguments) => labels::labels(&arguments),
         }
     });

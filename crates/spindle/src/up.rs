@@ -3,12 +3,13 @@
 use crate::access::{Access, S3Access, Secrets, write_private};
 use crate::bundles::{EngineModels, stored_bundles};
 use crate::database::Database;
+use crate::notifier::Notifier;
 use crate::places::Places;
 use anyhow::{Context, Result, bail};
 use blobs::Blobs;
 use catalog::JobKind;
 use clap::Args;
-use host::storage::{Credentials, Storage};
+use host::storage::{Credentials, ObjectChange, Storage};
 use host::{Host, HostSettings};
 use inference::{Engine, EngineLimits, Library, Precision, Settings};
 use language_api::Limits;
@@ -19,9 +20,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use worker::{Dispatch, EncoderSource, Services, Worker, WorkerSettings};
+use worker::{Dispatch, EncoderSource, Services, Serving, Worker, WorkerSettings};
 
 /// Bundles and encoders of the installation, beside the users' containers.
 const MODELS_CONTAINER: &str = "spindle-models";
@@ -160,7 +162,9 @@ pub(crate) async fn start(
     let bell = Arc::new(Notify::new());
     let database = Database::choose(data, database)?;
     let catalog = database.open(&secrets, &bell).await?;
-    let s3 = start_storage(data, arguments.s3_listen.unwrap_or_else(|| beside(listen)), &secrets).await?;
+    let (teller, changes) = unbounded_channel();
+    let storage_at = arguments.s3_listen.unwrap_or_else(|| beside(listen));
+    let s3 = start_storage(data, storage_at, &secrets, teller).await?;
     let blobs = s3.open()?;
     blobs.create_container_if_absent(MODELS_CONTAINER).await?;
     let bundles = stored_bundles(blobs.clone(), MODELS_CONTAINER, data.join("cache"));
@@ -195,6 +199,7 @@ pub(crate) async fn start(
                 internal_secret: secrets.internal_secret.clone(),
                 http: reqwest::Client::new(),
             },
+            serving: Serving::default(),
         },
         WorkerSettings {
             owner: format!("up-{}", uuid::Uuid::new_v4()),
@@ -207,6 +212,13 @@ pub(crate) async fn start(
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(Arc::clone(&host).serve(listener, turned(stopped.clone())));
     let working = tokio::spawn(worker.run(stopped));
+    let notifier = Notifier {
+        url: format!("{endpoint}/events/storage"),
+        secret: secrets.events_secret.clone(),
+        silent: MODELS_CONTAINER.to_owned(),
+        http: reqwest::Client::new(),
+    };
+    tokio::spawn(notifier.run(changes));
     host.set_ready();
     let access = Access { endpoint, key: secrets.key, s3, pid: std::process::id() };
     write_private(&access_file, &serde_json::to_vec_pretty(&access)?)?;
@@ -251,12 +263,17 @@ fn lock(data: &Path) -> Result<File> {
     }
 }
 
-async fn start_storage(data: &Path, listen: SocketAddr, secrets: &Secrets) -> Result<S3Access> {
+async fn start_storage(
+    data: &Path,
+    listen: SocketAddr,
+    secrets: &Secrets,
+    listener: UnboundedSender<ObjectChange>,
+) -> Result<S3Access> {
     let credentials = Credentials {
         access_key_id: secrets.s3_access_key_id.clone(),
         secret_access_key: secrets.s3_secret_access_key.clone(),
     };
-    let storage = Storage::start(&data.join("s3"), listen, &credentials).await?;
+    let storage = Storage::start(&data.join("s3"), listen, &credentials, Some(listener)).await?;
     Ok(S3Access {
         endpoint: format!("http://{}", reachable(storage.address)),
         access_key_id: credentials.access_key_id,

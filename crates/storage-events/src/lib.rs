@@ -1,9 +1,18 @@
-//! What notifications of storage services say about documents, and whether their sender may say it.
+//! What notifications of storage services say about objects, and whether their sender may say it.
 //!
-//! Pure: bytes in, events out. What an event does is decided by the component that receives it.
+//! Pure: bytes in, events out. What an event does is decided by whoever receives it.
 
-mod notification;
+mod cloud_events;
+mod delivery;
+mod event;
+mod event_bridge;
+mod event_grid;
+mod place;
+mod s3;
 mod sender;
 
-pub use notification::{Change, DocumentEvent, Malformed, parse};
-pub use sender::is_admitted;
+pub use cloud_events::handshake;
+pub use delivery::{Delivery, Received};
+pub use event::{Change, StorageEvent};
+pub use place::Malformed;
+pub use sender::{is_admitted, shown_secret};

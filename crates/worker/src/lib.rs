@@ -3,6 +3,7 @@
 //! A worker keeps nothing between jobs: what it learns it writes to the catalog and to the object storage, and a job
 //! whose worker dies is leased again and starts over. Every step therefore bears repetition.
 
+mod announce;
 mod bundles;
 mod documents;
 mod encoder;
@@ -14,6 +15,7 @@ mod serving;
 pub use encoder::EncoderSource;
 pub use failure::Failure;
 pub use run::{Dispatch, Services, Worker, WorkerSettings};
+pub use serving::Serving;
 
 /// The catalog as workers open it.
 pub type Catalog = catalog::Catalog<catalog::driver::Native>;

@@ -1,7 +1,9 @@
 //! The loop: wait for a job, lease it, run it, say how it ended.
 
+use crate::announce::announce;
 use crate::encoder::EncoderSource;
 use crate::failure::Failure;
+use crate::serving::Serving;
 use crate::{Catalog, jobs};
 use blobs::Blobs;
 use catalog::{Job, JobKind, Lease, Outcome};
@@ -40,6 +42,8 @@ pub struct Services {
     pub threads: usize,
     /// Where extraction jobs are executed.
     pub dispatch: Dispatch,
+    /// Models that documents are extracted from with.
+    pub serving: Serving,
 }
 
 /// The installation's own HTTP endpoint, which runs extraction jobs.
@@ -141,6 +145,7 @@ impl Worker {
     /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let sweeping = tokio::spawn(sweep(self.services.catalog.clone()));
+        let announcing = tokio::spawn(look_through(Arc::clone(&self.services)));
         let slots = Arc::new(Semaphore::new(self.settings.parallel));
         while !*stop.borrow() {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
@@ -166,6 +171,7 @@ impl Worker {
             }
         }
         sweeping.abort();
+        announcing.abort();
     }
 
     async fn lease(&self) -> Option<Run> {
@@ -211,6 +217,16 @@ async fn sweep(catalog: Catalog) {
                 tokio::time::sleep(SWEEP).await;
             }
         }
+    }
+}
+
+/// Finds objects that no event announced, at the start and now and then, until it is aborted.
+async fn look_through(services: Arc<Services>) {
+    loop {
+        if let Err(error) = announce(&services).await {
+            tracing::warn!(%error, "containers were not looked through");
+        }
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

@@ -86,13 +86,24 @@ fn a_bucket_notification_needs_the_installations_secret() -> Result<()> {
         assert_eq!(post(&server, wrong, &created)?.status, 401, "authorization {wrong:?}");
     }
     let good = format!("Bearer {secret}");
-    let noted = |body: &str| post(&server, &good, body)?.expect(200);
-    assert_eq!(noted(&created)?, json!({ "documents": 1, "registered": 1, "unregistered": 0 }));
+    let told = |body: &str| post(&server, &good, body)?.expect(200);
+    assert_eq!(told(&created)?, json!({ "accepted": 1, "repeated": 0 }));
     // Told twice, as buckets do.
-    assert_eq!(noted(&created)?, json!({ "documents": 1, "registered": 0, "unregistered": 0 }));
-    let foreign = notification("nobodys", "letter.txt");
-    assert_eq!(noted(&foreign)?, json!({ "documents": 1, "registered": 0, "unregistered": 0 }));
+    assert_eq!(told(&created)?, json!({ "accepted": 0, "repeated": 1 }));
+    assert_eq!(told(&notification("nobodys", "letter.txt"))?, json!({ "accepted": 1, "repeated": 0 }));
+    assert_eq!(told("[]")?, json!({ "accepted": 0, "repeated": 0 }));
     assert_eq!(post(&server, &good, "{")?.status, 400);
+    let asks = json!([{ "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "subject": "",
+        "data": { "validationCode": "512d38b6" } }]);
+    assert_eq!(told(&asks.to_string())?, json!({ "validationResponse": "512d38b6" }));
+    let handshake = |address: &str| {
+        let request =
+            Request::builder().method("OPTIONS").uri(format!("{}/events/storage{address}", client.endpoint));
+        client.run(request.header("WebHook-Request-Origin", "eventgrid.azure.net").body(())?)
+    };
+    assert_eq!(handshake("")?.status, 401);
+    let permitted = handshake(&format!("?secret={secret}"))?;
+    assert_eq!((permitted.status, permitted.header("webhook-allowed-origin")), (200, "eventgrid.azure.net"));
     Ok(())
 }
 

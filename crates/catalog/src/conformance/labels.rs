@@ -9,7 +9,7 @@ use super::Database;
 use super::support::{at, document, imported, model, project, started, succeed, with_project};
 use crate::{
     Catalog, Category, DocumentChange, DocumentFilter, DocumentRow, DocumentState, Driver, Error, JobKind,
-    LabelTotals, NewDocument, PageRequest, ProjectChange, RETIRED_LABELS_KEPT, Resource,
+    LabelTotals, NewDocument, Noted, ObjectNote, PageRequest, ProjectChange, RETIRED_LABELS_KEPT, Resource,
 };
 
 fn category(name: &str) -> Category {
@@ -206,36 +206,48 @@ pub(super) async fn edits_check_the_version(database: &impl Database) {
     assert_eq!(catalog.put_document("P", &elsewhere, at(33)).await, Err(missing));
 }
 
-pub(super) async fn storage_events(database: &impl Database) {
+pub(super) async fn objects_that_changed(database: &impl Database) {
     let catalog = database.open().await;
     with_project(&catalog, "P").await;
     let lost = NewDocument { state: DocumentState::Missing, etag: None, ..document("lost.txt", &[("A", 1)]) };
     imported(&catalog, "import", "P", &[document("a.txt", &[("A", 1)]), document("u.txt", &[]), lost]).await;
     let labels = catalog.current_labels("P").await.expect("labels");
     let state = async |location: &str| catalog.document(&labels, location).await.map(|row| row.state);
-    assert_eq!(catalog.register_object("P", "new.txt", "1", at(40)).await, Ok(true));
-    assert_eq!(catalog.register_object("P", "new.txt", "1", at(41)).await, Ok(false), "the same event again");
+    let noted = async |location: &str, etag: Option<&str>, second| {
+        let object = ObjectNote { location: location.to_owned(), etag: etag.map(str::to_owned) };
+        catalog.note_objects("P", &[object], at(second)).await.map(|noted| noted[0])
+    };
+    assert_eq!(noted("new.txt", Some("1"), 40).await, Ok(Noted::New));
+    assert_eq!(noted("new.txt", Some("1"), 41).await, Ok(Noted::Unchanged), "the same event again");
     assert_eq!(catalog.project("P").await.map(|project| project.modified_at), Ok(at(40)));
-    assert_eq!(catalog.register_object("P", "new.txt", "2", at(42)).await, Ok(true));
+    assert_eq!(noted("new.txt", Some("2"), 42).await, Ok(Noted::Replaced));
     assert_eq!(state("new.txt").await, Ok(DocumentState::Present), "nothing to check without labels");
-    assert_eq!(catalog.register_object("P", "a.txt", "etag of a.txt", at(43)).await, Ok(false));
-    assert_eq!(catalog.register_object("P", "a.txt", "2", at(43)).await, Ok(true));
+    assert_eq!(noted("a.txt", Some("etag of a.txt"), 43).await, Ok(Noted::Unchanged));
+    assert_eq!(noted("a.txt", Some("2"), 43).await, Ok(Noted::Flagged));
     assert_eq!(state("a.txt").await, Ok(DocumentState::Changed));
-    assert_eq!(catalog.register_object("P", "lost.txt", "1", at(43)).await, Ok(true));
-    assert_eq!(state("lost.txt").await, Ok(DocumentState::Changed), "its labels were never proved");
-    assert_eq!(catalog.unregister_object("P", "a.txt", at(44)).await, Ok(true));
-    assert_eq!(catalog.unregister_object("P", "a.txt", at(44)).await, Ok(false));
+    assert_eq!(noted("lost.txt", Some("1"), 43).await, Ok(Noted::Flagged), "its labels were never proved");
+    assert_eq!(noted("a.txt", None, 44).await, Ok(Noted::Missing));
+    assert_eq!(noted("a.txt", None, 44).await, Ok(Noted::Unchanged));
     assert_eq!(state("a.txt").await, Ok(DocumentState::Missing));
     assert_eq!(
         catalog.document(&labels, "a.txt").await.map(|row| row.labels),
         Ok(1),
         "labels outlive the object"
     );
-    assert_eq!(catalog.register_object("P", "a.txt", "2", at(45)).await, Ok(true));
-    assert_eq!(state("a.txt").await, Ok(DocumentState::Present), "it came back as it was");
-    assert_eq!(catalog.unregister_object("P", "u.txt", at(46)).await, Ok(true));
+    assert_eq!(noted("a.txt", Some("2"), 45).await, Ok(Noted::Returned));
+    assert_eq!(noted("u.txt", None, 46).await, Ok(Noted::Left));
     assert!(matches!(state("u.txt").await, Err(Error::NotFound { .. })), "nothing to keep without labels");
-    assert!(catalog.register_object("none", "a.txt", "1", at(47)).await.is_err());
+    assert_eq!(noted("never.txt", None, 46).await, Ok(Noted::Unchanged));
+    assert!(catalog.note_objects("none", &[], at(47)).await.is_err());
+
+    let import = started(&catalog, "again", JobKind::Import, "P").await;
+    let staged = catalog.begin_import(&import, "P").await.expect("begin").expect("not yet published");
+    assert_eq!(noted("during.txt", Some("1"), 48).await, Ok(Noted::New));
+    catalog.publish_labels(&import, &project("P"), &staged, at(49)).await.expect("publish");
+    succeed(&catalog, &import).await;
+    let labels = catalog.current_labels("P").await.expect("labels");
+    let kept = catalog.document(&labels, "during.txt").await.map(|row| row.etag);
+    assert_eq!(kept, Ok(Some("1".to_owned())), "what came during an import is not lost with the old labels");
 }
 
 pub(super) async fn snapshots_come_back(database: &impl Database) {
@@ -262,7 +274,8 @@ pub(super) async fn snapshots_come_back(database: &impl Database) {
     assert_eq!(catalog.label_totals(&snapshot).await.map(|totals| totals.labels), Ok(1));
     catalog.put_model(&train, &model("P", "m", "m-1", Some(snapshot))).await.expect("put");
     succeed(&catalog, &train).await;
-    catalog.register_object("P", "c.txt", "1", at(5)).await.expect("register");
+    let joined = ObjectNote { location: "c.txt".to_owned(), etag: Some("1".to_owned()) };
+    catalog.note_objects("P", &[joined], at(5)).await.expect("note");
     catalog.put_categories("P", &[category("Z")], at(5)).await.expect("put");
     let load = started(&catalog, "load", JobKind::LoadSnapshot, "P").await;
     catalog.load_snapshot(&load, "P", "m", at(50)).await.expect("load");

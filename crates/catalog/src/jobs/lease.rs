@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{COLUMNS, Job, JobKind, JobStatus, parts};
+use crate::automations;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, Value};
 
@@ -270,7 +271,8 @@ pub(crate) async fn finish<C: Connection>(
     if ended == 0 {
         return Err(Error::LeaseLost { job: lease.job.clone() });
     }
-    parts::forget_payload(tx, &lease.job).await
+    parts::forget_payload(tx, &lease.job).await?;
+    automations::after_job(tx, &lease.job, now).await
 }
 
 /// `?2, ?3` … for `kinds`, whose words are appended to `values`; a list that matches nothing when there are none.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use ner::Dataset;
 
 use super::{LabelSet, LabelSetState};
+use crate::automations;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, Lease, Page, PageRequest, Resource, Row, Value};
 
@@ -76,7 +77,7 @@ impl DocumentState {
         }
     }
 
-    fn parse(word: &str) -> Result<Self, Error> {
+    pub(super) fn parse(word: &str) -> Result<Self, Error> {
         [Self::Present, Self::Missing, Self::Changed]
             .into_iter()
             .find(|state| state.word() == word)
@@ -291,76 +292,9 @@ impl<D: Driver> Catalog<D> {
         )
         .await?;
         put_counts(&mut tx, &set, &change.location, &change.label_counts).await?;
+        automations::automate(&mut tx, project, now).await?;
         tx.commit().await?;
         Ok(found + 1)
-    }
-
-    /// Takes note of an object that was written to the project's container. Returns whether anything changed; the
-    /// same event may come twice. A labeled document whose object changed becomes [`DocumentState::Changed`].
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] for the project.
-    pub async fn register_object(
-        &self,
-        project: &str,
-        location: &str,
-        etag: &str,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
-        let mut tx = self.write().await?;
-        let set = super::sets::current(&mut tx, project).await?;
-        let changed = tx
-            .execute(
-                "INSERT INTO documents (label_set, location, state, etag, labels, version) \
-                 VALUES (?1, ?2, 'present', ?3, 0, 1) ON CONFLICT (label_set, location) DO UPDATE SET \
-                 state = CASE WHEN documents.regions IS NULL OR documents.etag = excluded.etag THEN 'present' \
-                         ELSE 'changed' END, \
-                 characters = CASE WHEN documents.etag = excluded.etag THEN documents.characters END, \
-                 etag = excluded.etag, version = documents.version + 1 \
-                 WHERE documents.etag IS NULL OR documents.etag <> excluded.etag OR documents.state = 'missing'",
-                &[(&set).into(), location.into(), etag.into()],
-            )
-            .await?;
-        if changed > 0 {
-            tx.touch_project(project, now).await?;
-        }
-        tx.commit().await?;
-        Ok(changed > 0)
-    }
-
-    /// Takes note of an object that was deleted from the project's container: a labeled document becomes
-    /// [`DocumentState::Missing`], one without labels leaves the project. Returns whether anything changed.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] for the project.
-    pub async fn unregister_object(
-        &self,
-        project: &str,
-        location: &str,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
-        let mut tx = self.write().await?;
-        let set = super::sets::current(&mut tx, project).await?;
-        let values = [Value::from(&set), location.into()];
-        let gone = tx
-            .execute(
-                "DELETE FROM documents WHERE label_set = ?1 AND location = ?2 AND regions IS NULL \
-                 AND dataset IS NULL",
-                &values,
-            )
-            .await?;
-        let missing = tx
-            .execute(
-                "UPDATE documents SET state = 'missing', version = version + 1 \
-                 WHERE label_set = ?1 AND location = ?2 AND state <> 'missing'",
-                &values,
-            )
-            .await?;
-        if gone + missing > 0 {
-            tx.touch_project(project, now).await?;
-        }
-        tx.commit().await?;
-        Ok(gone + missing > 0)
     }
 }
 

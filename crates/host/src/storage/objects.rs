@@ -1,14 +1,16 @@
-//! The objects of a folder, with listings of our own.
+//! The objects of a folder, with listings of our own, durable and told about when they are.
 //!
 //! `s3s_fs` looks at every file's metadata for each page of a listing, which takes minutes for a bucket of a hundred
 //! thousand objects.
 
+use super::changes::{Changes, ObjectChange, encoded, keep};
 use super::listing::{self, Page, Wanted};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Most names in one page, as everywhere in S3.
 const NAMES_MAX: usize = 1_000;
@@ -20,11 +22,36 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = S3Result<S3Response<T>>> + Send
 pub(super) struct Objects {
     files: FileSystem,
     root: PathBuf,
+    changes: Changes,
 }
 
 impl Objects {
-    pub(super) fn new(root: &Path) -> Result<Self, s3s_fs::Error> {
-        Ok(Self { files: FileSystem::new(root)?, root: root.to_path_buf() })
+    pub(super) fn new(
+        root: &Path,
+        listener: Option<UnboundedSender<ObjectChange>>,
+    ) -> Result<Self, s3s_fs::Error> {
+        Ok(Self { files: FileSystem::new(root)?, root: root.to_path_buf(), changes: Changes::new(listener) })
+    }
+
+    /// Makes a written object durable, then tells of it.
+    async fn written(
+        &self,
+        bucket: String,
+        key: String,
+        name: &'static str,
+        etag: Option<ETag>,
+    ) -> S3Result<()> {
+        let root = self.root.clone();
+        let place = (bucket.clone(), key.clone());
+        let kept = tokio::task::spawn_blocking(move || keep(&root, &place.0, &place.1)).await;
+        match kept.map_err(S3Error::internal_error)? {
+            Ok(()) => {}
+            // Somebody deleted it at once, or wrote it as a folder.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(S3Error::internal_error(error)),
+        }
+        self.changes.tell(&bucket, &key, name, etag.map(ETag::into_value));
+        Ok(())
     }
 
     async fn page(&self, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
@@ -48,17 +75,18 @@ impl Objects {
 
 fn output(input: ListObjectsV2Input, page: Page) -> ListObjectsV2Output {
     let names = page.objects.len() + page.folders.len();
+    let spelled = Spelling::of(input.encoding_type.as_ref());
     let objects = page.objects.into_iter().map(|object| Object {
-        key: Some(object.key),
+        key: Some(spelled.text(object.key)),
         size: i64::try_from(object.size_bytes).ok(),
         last_modified: Some(object.modified.into()),
         ..Object::default()
     });
-    let folders = page.folders.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) });
+    let folders = page.folders.into_iter().map(|prefix| CommonPrefix { prefix: Some(spelled.text(prefix)) });
     ListObjectsV2Output {
         name: Some(input.bucket),
-        prefix: input.prefix,
-        delimiter: input.delimiter,
+        prefix: input.prefix.map(|text| spelled.text(text)),
+        delimiter: input.delimiter.map(|text| spelled.text(text)),
         max_keys: Some(input.max_keys.unwrap_or(i32::try_from(NAMES_MAX).unwrap_or(i32::MAX))),
         key_count: i32::try_from(names).ok(),
         is_truncated: Some(page.next.is_some()),
@@ -66,9 +94,32 @@ fn output(input: ListObjectsV2Input, page: Page) -> ListObjectsV2Output {
         common_prefixes: Some(folders.collect()),
         continuation_token: input.continuation_token,
         next_continuation_token: page.next,
-        start_after: input.start_after,
+        start_after: input.start_after.map(|text| spelled.text(text)),
         encoding_type: input.encoding_type,
         ..ListObjectsV2Output::default()
+    }
+}
+
+/// How a listing spells keys: clients that ask for an encoding decode what comes, a plus sign in a name, too.
+#[derive(Clone, Copy)]
+enum Spelling {
+    Plain,
+    Encoded,
+}
+
+impl Spelling {
+    fn of(encoding: Option<&EncodingType>) -> Self {
+        match encoding {
+            Some(encoding) if encoding.as_str() == EncodingType::URL => Self::Encoded,
+            _ => Self::Plain,
+        }
+    }
+
+    fn text(self, text: String) -> String {
+        match self {
+            Self::Plain => text,
+            Self::Encoded => encoded(&text),
+        }
     }
 }
 
@@ -109,11 +160,12 @@ impl S3 for Objects {
         Self: 'future,
     {
         Box::pin(async move {
-            let marker = request.input.marker.clone();
+            let spelled = Spelling::of(request.input.encoding_type.as_ref());
+            let marker = request.input.marker.clone().map(|text| spelled.text(text));
             let second = self.list_objects_v2(request.map_input(Into::into)).await?;
             Ok(second.map_output(|page| ListObjectsOutput {
                 marker,
-                next_marker: page.next_continuation_token,
+                next_marker: page.next_continuation_token.map(|text| spelled.text(text)),
                 contents: page.contents,
                 common_prefixes: page.common_prefixes,
                 delimiter: page.delimiter,
@@ -127,22 +179,101 @@ impl S3 for Objects {
         })
     }
 
+    fn put_object<'life, 'future>(
+        &'life self,
+        request: S3Request<PutObjectInput>,
+    ) -> Answer<'future, PutObjectOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.put_object(request).await?;
+            self.written(bucket, key, "ObjectCreated:Put", answer.output.e_tag.clone()).await?;
+            Ok(answer)
+        })
+    }
+
+    fn copy_object<'life, 'future>(
+        &'life self,
+        request: S3Request<CopyObjectInput>,
+    ) -> Answer<'future, CopyObjectOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.copy_object(request).await?;
+            let etag = answer.output.copy_object_result.as_ref().and_then(|result| result.e_tag.clone());
+            self.written(bucket, key, "ObjectCreated:Copy", etag).await?;
+            Ok(answer)
+        })
+    }
+
+    fn complete_multipart_upload<'life, 'future>(
+        &'life self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> Answer<'future, CompleteMultipartUploadOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.complete_multipart_upload(request).await?;
+            let etag = answer.output.e_tag.clone();
+            self.written(bucket, key, "ObjectCreated:CompleteMultipartUpload", etag).await?;
+            Ok(answer)
+        })
+    }
+
+    fn delete_object<'life, 'future>(
+        &'life self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> Answer<'future, DeleteObjectOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+            let answer = self.files.delete_object(request).await?;
+            self.changes.tell(&bucket, &key, "ObjectRemoved:Delete", None);
+            Ok(answer)
+        })
+    }
+
+    fn delete_objects<'life, 'future>(
+        &'life self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> Answer<'future, DeleteObjectsOutput>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let bucket = request.input.bucket.clone();
+            let answer = self.files.delete_objects(request).await?;
+            for key in answer.output.deleted.iter().flatten().filter_map(|object| object.key.as_deref()) {
+                self.changes.tell(&bucket, key, "ObjectRemoved:Delete", None);
+            }
+            Ok(answer)
+        })
+    }
+
     left! {
         abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput,
-        complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput,
-        copy_object: CopyObjectInput => CopyObjectOutput,
         create_bucket: CreateBucketInput => CreateBucketOutput,
         create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
         delete_bucket: DeleteBucketInput => DeleteBucketOutput,
-        delete_object: DeleteObjectInput => DeleteObjectOutput,
-        delete_objects: DeleteObjectsInput => DeleteObjectsOutput,
         get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
         get_object: GetObjectInput => GetObjectOutput,
         head_bucket: HeadBucketInput => HeadBucketOutput,
         head_object: HeadObjectInput => HeadObjectOutput,
         list_buckets: ListBucketsInput => ListBucketsOutput,
         list_parts: ListPartsInput => ListPartsOutput,
-        put_object: PutObjectInput => PutObjectOutput,
         upload_part: UploadPartInput => UploadPartOutput,
         upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput,
     }

@@ -34,6 +34,7 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Authoring "GET" projects!("/global/training-config-versions"), "listTrainingConfigVersions", "Ways to train", ["projectKindRequired", "top", "skip", "maxpagesize"], None, [Page("TrainingConfigVersion")], [];
     Authoring "GET" projects!("/global/prebuilt-entities"), "listPrebuiltEntities", "Always empty: entities are learned from labels", ["projectKind", "top", "skip", "maxpagesize"], None, [Page("PrebuiltEntity")], [];
     Authoring "GET" projects!("/global/deployments/resources"), "listDeploymentResources", "Always empty: there are no other resources", ["top", "skip", "maxpagesize"], None, [Page("ResourceDeployments")], [];
+    Authoring "GET" projects!("/global/storage-events"), "listStorageEvents", "What storage services told, the newest first, and what came of it; beyond the contract", ["eventContainer", "top", "skip", "maxpagesize"], None, [Page("StorageEvent")], [];
     Authoring "GET" projects!("/global/deletion-jobs/{jobId}"), "getDeletionJob", "A project's deletion", [], None, [Json(200, "JobState")], [];
     Authoring "GET" projects!("/{projectName}"), "getProject", "A project", [], None, [Json(200, "Project")], [];
     Authoring "PATCH" projects!("/{projectName}"), "patchProject", "Make or change a project", [], Some("ProjectPatch"), [Json(200, "Project"), Json(201, "Project")], [409];
@@ -66,6 +67,9 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/jobs/{jobId}"), "getExportedModelJob", "An exported model's making or deletion", [], None, [Json(200, "JobState")], [];
     Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/manifest"), "getExportedModelManifest", "Where an exported model's files are", [], None, [Json(200, "ExportedModelManifest")], [];
     Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/files/{fileName}"), "getExportedModelFile", "A file of an exported model", [], None, [File], [];
+    Authoring "GET" projects!("/{projectName}/automation"), "getAutomation", "What the project does by itself; beyond the contract", [], None, [Json(200, "Automation")], [];
+    Authoring "PUT" projects!("/{projectName}/automation"), "putAutomation", "Set what the project does by itself when objects of its container change; beyond the contract", [], Some("Automation"), [Json(200, "Automation")], [];
+    Authoring "GET" projects!("/{projectName}/jobs"), "listJobs", "Jobs of every kind but prediction, newest first; beyond the contract", ["top", "skip", "maxpagesize"], None, [Page("ProjectJob")], [];
     Authoring "GET" projects!("/{projectName}/resources"), "listResources", "Always empty: a project lives on this server alone", ["top", "skip", "maxpagesize"], None, [Page("Resource")], [];
     Authoring "POST" projects!("/{projectName}/resources/:assign"), "assignResources", "Always refused: there are no other resources", [], Some("ResourcesToAssign"), [], [];
     Authoring "POST" projects!("/{projectName}/resources/:unassign"), "unassignResources", "Always refused: there are no other resources", [], Some("ResourceIds"), [], [];
@@ -85,7 +89,8 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Prediction "GET" "/language/analyze-text/health", "getDeploymentHealth", "Whether a deployment can answer; beyond the contract", ["ofProject", "ofDeployment"], None, [Json(200, "DeploymentHealth")], [];
     Events "GET" "/events/storage", "getEventsHealth", "Whether notifications are taken", [], None, [Json(200, "Health")], [];
     Events "HEAD" "/events/storage", "headEvents", "Whether notifications are taken", [], None, [Head], [];
-    Events "POST" "/events/storage", "postEvents", "Take note of objects that were written or deleted", [], Some("StorageNotification"), [Json(200, "NotedEvents")], [];
+    Events "POST" "/events/storage", "postEvents", "Take note of objects that were written or deleted", ["secret"], Some("StorageNotification"), [Json(200, "AcceptedEvents")], [];
+    Events "OPTIONS" "/events/storage", "permitEvents", "Permit a sender of CloudEvents to deliver", ["secret"], None, [Head], [400, 401];
     Open "GET" "/healthz", "getHealth", "Whether the process lives", [], None, [Text(200)], [];
     Open "GET" "/readyz", "getReadiness", "Whether calls are answered", [], None, [Text(200), Text(503)], [];
     Open "GET" "/openapi.json", "getDescription", "This document", [], None, [Json(200, "Description")], [];

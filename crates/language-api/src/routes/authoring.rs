@@ -20,6 +20,14 @@ pub enum AuthoringRoute {
     ListDeploymentResources,
     /// `GET /global/deletion-jobs/{job}`
     GetDeletionJob { job: JobId },
+    /// `GET /global/storage-events`; ours.
+    ListStorageEvents,
+    /// `GET /{project}/automation`; ours.
+    GetAutomation { project: ProjectName },
+    /// `PUT /{project}/automation`; ours.
+    PutAutomation { project: ProjectName },
+    /// `GET /{project}/jobs`; ours.
+    ListJobs { project: ProjectName },
     /// `GET /{project}`
     GetProject { project: ProjectName },
     /// `PATCH /{project}`
@@ -191,6 +199,7 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "/global/training-config-versions" => ListTrainingConfigVersions {};
     Get    "/global/prebuilt-entities" => ListPrebuiltEntities {};
     Get    "/global/deployments/resources" => ListDeploymentResources {};
+    Get    "/global/storage-events" => ListStorageEvents {};
     Get    "/global/deletion-jobs/{}" => GetDeletionJob { job: job };
     Get    "/{}" => GetProject { project: project };
     Patch  "/{}" => PatchProject { project: new_project };
@@ -223,6 +232,9 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "/{}/exported-models/{}/jobs/{}" => GetExportedModelJob { project: project, exported: exported, job: job };
     Get    "/{}/exported-models/{}/manifest" => GetExportedManifest { project: project, exported: exported };
     Get    "/{}/exported-models/{}/files/{}" => GetExportedFile { project: project, exported: exported, file: file };
+    Get    "/{}/automation" => GetAutomation { project: project };
+    Put    "/{}/automation" => PutAutomation { project: project };
+    Get    "/{}/jobs" => ListJobs { project: project };
     Get    "/{}/resources" => ListResources { project: project };
     Post   "/{}/resources/:assign" => AssignResources { project: project };
     Post   "/{}/resources/:unassign" => UnassignResources { project: project };
@@ -270,7 +282,7 @@ mod tests {
             assert!(!seen.contains(&name), "{route:?} is reached twice");
             seen.push(name);
         }
-        assert_eq!(seen.len(), 48);
+        assert_eq!(seen.len(), 52);
     }
 
     #[test]

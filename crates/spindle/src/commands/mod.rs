@@ -6,6 +6,7 @@ pub(crate) mod deployment;
 pub(crate) mod documents;
 pub(crate) mod evaluate;
 pub(crate) mod extract;
+pub(crate) mod inbox;
 pub(crate) mod job;
 pub(crate) mod label_file;
 pub(crate) mod model;

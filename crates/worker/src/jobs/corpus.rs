@@ -33,7 +33,10 @@ pub(crate) async fn labeled_documents(
         for row in rows {
             let Some(regions) = row.regions.clone() else { continue };
             match read_labeled(run, project, &row, &regions).await? {
-                Ok(document) => documents.push(document),
+                Ok(document) => {
+                    warnings.extend(overwritten(&row));
+                    documents.push(document);
+                }
                 Err(message) => warnings.push(JobWarning { code: "DocumentLeftOut".to_owned(), message }),
             }
         }
@@ -48,6 +51,19 @@ pub(crate) async fn labeled_documents(
         return Err(Failure::refused(ErrorKind::Field, message));
     }
     Ok(documents)
+}
+
+/// A text that came after its labels may fit them by accident: it is used, but not in silence.
+fn overwritten(row: &DocumentRow) -> Option<JobWarning> {
+    let message = || {
+        format!(
+            "document {:?} was overwritten after it was labelled; its labels lie within the new text, but nobody has \
+             checked them",
+            row.location
+        )
+    };
+    let changed = row.state == DocumentState::Changed;
+    changed.then(|| JobWarning { code: "DocumentChanged".to_owned(), message: message() })
 }
 
 async fn read_labeled(

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::run::Run;
-use crate::serving::Serving;
+use crate::serving::OpenModel;
 use authoring::payloads::{DeployPayload, SwapPayload};
 use catalog::Outcome;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ pub(crate) async fn deploy(run: &Run) -> Result<Outcome, Failure> {
         let message = format!("model {} can't be deployed: {reason}", payload.model_label);
         Failure::from(ApiError::new(ErrorKind::Unavailable, message).at("trainedModelLabel"))
     };
-    Serving::open(services, &model.model_id, refused).await?.warm_up().map_err(refused)?;
+    OpenModel::load(services, &model.model_id, refused).await?.warm_up().map_err(refused)?;
     let (project, name) = (&run.job.project, &run.job.target);
     services
         .catalog

@@ -1,5 +1,6 @@
 //! What each kind of job does.
 
+mod automate;
 mod copy;
 mod corpus;
 mod deploy;
@@ -8,7 +9,11 @@ mod evaluate;
 mod export;
 mod export_model;
 mod extract;
+mod extract_document;
 mod import;
+mod inbox;
+mod judge;
+mod look;
 mod progress;
 mod project;
 mod reevaluate;
@@ -32,6 +37,9 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
         JobKind::ExportModel => export_model::export(run).await.map(Some),
         JobKind::DeleteExportedModel => export_model::delete(run).await.map(Some),
         JobKind::Extract => extract::extract(run).await.map(|()| None),
+        JobKind::Inbox => inbox::inbox(run).await.map(|()| None),
+        JobKind::Automate => automate::automate(run).await.map(Some),
+        JobKind::ExtractDocument => extract_document::extract_document(run).await.map(Some),
         JobKind::Copy => copy::copy(run).await.map(Some),
         JobKind::Export => export::export(run).await.map(Some),
     }

@@ -4,9 +4,10 @@ use crate::failure::Failure;
 use crate::jobs::corpus::{categories, divide, labeled_documents};
 use crate::jobs::evaluate::{Evaluation, TestSet, evaluate};
 use crate::run::Run;
-use crate::serving::Serving;
+use crate::serving::OpenModel;
 use authoring::payloads::EvaluatePayload;
 use catalog::{Model, Outcome, Project};
+use jiff::Timestamp;
 use language_api::{ErrorKind, JobWarning};
 use ner::guidance::count_labels;
 
@@ -39,29 +40,21 @@ async fn score(
     test: &TestSet,
     payload: &EvaluatePayload,
 ) -> Result<Evaluation, Failure> {
-    let services = &run.services;
     let failed = |error: String| {
         let message = format!("model {} can't be evaluated: {error}", model.label);
         Failure::refused(ErrorKind::Unavailable, message)
     };
-    let serving = Serving::open(services, &model.model_id, failed).await?;
-    evaluate(
-        &serving.model,
-        &*serving.graph,
-        test,
-        &project.language,
-        payload.evaluation_options,
-        |fraction| {
-            // The last per cent is the writing.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "clamped to 0..=99 first"
-            )]
-            show(run, payload, (fraction * 100.0).clamp(0.0, 99.0) as u8)?;
-            run.stop.check()
-        },
-    )
+    let open = OpenModel::load(&run.services, &model.model_id, failed).await?;
+    evaluate(&open.serving, &*open.graph, test, &project.language, payload.evaluation_options, |fraction| {
+        // The last per cent is the writing.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0..=99 first"
+        )]
+        show(run, payload, (fraction * 100.0).clamp(0.0, 99.0) as u8)?;
+        run.stop.check()
+    })
 }
 
 fn show(run: &Run, payload: &EvaluatePayload, percent: u8) -> Result<(), Failure> {

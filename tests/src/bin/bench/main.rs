@@ -1,10 +1,11 @@
-//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak; and the import of a
-//! large project.
+//! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak; the import of a large
+//! project; and storage events.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]]
+//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]|events]
 //! ```
 
+mod events;
 mod extraction;
 mod import;
 mod peers;
@@ -24,12 +25,14 @@ fn main() -> Result<()> {
             start::start()?;
             project::project(true, true)?;
             extraction::extraction()?;
-            import::import(import::DOCUMENTS)
+            import::import(import::DOCUMENTS)?;
+            events::events()
         }
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
         Some("extraction") => extraction::extraction(),
         Some("soak") => soak::soak(),
+        Some("events") => events::events(),
         Some("training") => project::project(false, true),
         Some("import") => import::import(match std::env::args().nth(2) {
             None => import::DOCUMENTS,
@@ -38,7 +41,7 @@ fn main() -> Result<()> {
             }
         }),
         Some(other) => bail!(
-            "there is no bench {other:?}; there are start, latency, training, extraction, soak and import"
+            "there is no bench {other:?}; there are start, latency, training, extraction, soak, import and events"
         ),
     }
 }
