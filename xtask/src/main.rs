@@ -8,9 +8,11 @@ mod run;
 mod setup;
 mod test;
 mod tidy;
+mod training;
 mod wasm;
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Build, try and check Spindle.
 #[derive(Parser)]
@@ -45,9 +47,17 @@ enum Command {
         /// One bench; all when absent
         #[arg(value_enum)]
         which: Option<bench::Bench>,
+        /// Of the training bench: the labeled set to learn; all when absent
+        set: Option<String>,
         /// Documents of the import; 100000 when absent
         #[arg(long)]
         documents: Option<u32>,
+        /// Of the training bench: a Python with the packages of the systems to compare with
+        #[arg(long)]
+        peers: Option<PathBuf>,
+        /// Of the training bench: lexical, contextual or latest, several after commas; latest when absent
+        #[arg(long)]
+        recipe: Option<String>,
     },
     /// Check the house rules: dependency direction, file length, no machine paths
     Tidy,
@@ -59,7 +69,10 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Demo { arguments } => demo::demo(&arguments),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Bench { which, documents } => bench::bench(which, documents),
+        Command::Bench { which, set, documents, peers, recipe } => {
+            let (set, peers, recipe) = (set.as_deref(), peers.as_deref(), recipe.as_deref());
+            bench::bench(which, documents, &training::Choice { set, peers, recipe })
+        }
         Command::Tidy => tidy::tidy(),
     }
 }
