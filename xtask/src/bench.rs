@@ -2,8 +2,8 @@
 
 use crate::run::{cargo, root, run, say};
 use crate::setup;
+use crate::training::{self, Choice};
 use anyhow::Result;
-use std::path::Path;
 use std::process::Command;
 
 /// What can be measured alone.
@@ -17,7 +17,7 @@ pub(crate) enum Bench {
     Extraction,
     /// Memory over 100,000 requests
     Soak,
-    /// Characters learned from per second, by recipe
+    /// Characters learned from per second, by recipe, and scores on labeled sets (one alone by its name)
     Training,
     /// Time and memory of the import of a large project
     Import,
@@ -39,9 +39,12 @@ impl Bench {
     }
 }
 
-/// Sets up what is missing and prints the figures of one bench, or of all. `documents` is the size of the import; `peers`
-/// is a Python whose packages are measured beside the extraction.
-pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>, peers: Option<&Path>) -> Result<()> {
+/// Sets up what is missing and prints the figures of one bench, or of all. `documents` is the size of the import,
+/// `choice` what the training bench learns.
+pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>, choice: &Choice<'_>) -> Result<()> {
+    if let (Some(Bench::Training), Some(_)) = (which, choice.set) {
+        return training::quality(choice);
+    }
     setup::everything()?;
     say("building the benches");
     let mut build = cargo("cargo");
@@ -57,8 +60,12 @@ pub(crate) fn bench(which: Option<Bench>, documents: Option<u32>, peers: Option<
     if let (Some(Bench::Import), Some(documents)) = (which, documents) {
         bench.arg(documents.to_string());
     }
-    if let Some(python) = peers {
+    if let Some(python) = choice.peers {
         bench.env("SPINDLE_PEERS", python);
     }
-    run(&mut bench)
+    run(&mut bench)?;
+    match which {
+        Some(Bench::Training) => training::quality(choice),
+        _ => Ok(()),
+    }
 }

@@ -8,6 +8,7 @@ mod run;
 mod setup;
 mod test;
 mod tidy;
+mod training;
 mod wasm;
 
 use clap::{Parser, Subcommand};
@@ -46,12 +47,17 @@ enum Command {
         /// One bench; all when absent
         #[arg(value_enum)]
         which: Option<bench::Bench>,
+        /// Of the training bench: the labeled set to learn; all when absent
+        set: Option<String>,
         /// Documents of the import; 100000 when absent
         #[arg(long)]
         documents: Option<u32>,
-        /// A Python with spacy, transformers and torch, to measure them beside the extraction
+        /// Of the extraction and training benches: a Python with the packages of the systems to compare with
         #[arg(long)]
         peers: Option<PathBuf>,
+        /// Of the training bench: lexical, contextual or latest, several after commas; latest when absent
+        #[arg(long)]
+        recipe: Option<String>,
     },
     /// Check the house rules: dependency direction, file length, no machine paths
     Tidy,
@@ -63,7 +69,10 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Demo { arguments } => demo::demo(&arguments),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Bench { which, documents, peers } => bench::bench(which, documents, peers.as_deref()),
+        Command::Bench { which, set, documents, peers, recipe } => {
+            let (set, peers, recipe) = (set.as_deref(), peers.as_deref(), recipe.as_deref());
+            bench::bench(which, documents, &training::Choice { set, peers, recipe })
+        }
         Command::Tidy => tidy::tidy(),
     }
 }

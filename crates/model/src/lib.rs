@@ -27,4 +27,4 @@ pub use tensors::{NamedTensor, TensorType};
 pub use windows::{PieceTokenizer, TokenizerError};
 
 /// Version of the lexical feature set that this code extracts.
-pub const FEATURE_SET: u32 = 1;
+pub const FEATURE_SET: u32 = 2;

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub lattice: Lattice,
     /// What the lattice's scores are divided by before confidences are read from them.
     pub temperature: f32,
+    /// Bonus of the best reading, not of confidences, for each entity after a word outside: at the best F1, an entity
+    /// that is less likely than not may be worth finding.
+    pub boldness: f32,
     /// The encoder the head was trained over; present exactly for contextual recipes.
     pub encoder: Option<EncoderRef>,
     /// The bundle's other files by name.
@@ -175,6 +178,8 @@ impl Manifest {
             "the lattice holds a score that is no number"
         } else if !(self.temperature.is_finite() && self.temperature > 0.0) {
             "the temperature is not positive"
+        } else if !(self.boldness.is_finite() && self.boldness >= 0.0) {
+            "the boldness is negative"
         } else if (self.recipe.kind == RecipeKind::Contextual) != self.encoder.is_some()
             || self.encoder.is_some() != self.recipe.contextual.is_some()
         {

@@ -76,8 +76,12 @@ pub struct ContextualRecipe {
     pub hidden: u32,
     /// Neighbouring words on each side whose hidden units are read.
     pub reach: u32,
+    /// Rows that features of how words are written share in the hidden layer: a power of two, or 0 for none.
+    pub forms: u32,
     /// Part of the encoder's values switched off in each pass.
     pub input_dropout: f32,
+    /// Part of the features of how words are written that are not read in each pass.
+    pub form_dropout: f32,
     /// Part of the hidden units switched off in each pass.
     pub dropout: f32,
     /// Passes over the training set.
@@ -137,9 +141,11 @@ impl Default for ContextualRecipe {
             context_pieces: 24,
             hidden: 64,
             reach: 1,
+            forms: 4_096,
             input_dropout: 0.1,
+            form_dropout: 0.1,
             dropout: 0.3,
-            epochs: 20,
+            epochs: 10,
             batch_words: 512,
             learning_rate: 2e-3,
             weight_decay: 1e-2,

@@ -33,7 +33,7 @@ pub struct Prepared {
 pub struct ServingModel {
     manifest: Manifest,
     tags: TagSet,
-    /// At temperature 1, for the best reading, and at the manifest's, for confidences.
+    /// Bold and at temperature 1, for the best reading, and at the manifest's, for confidences.
     lattice: Lattice,
     tempered: Lattice,
     preparation: Preparation,
@@ -170,7 +170,8 @@ impl ServingModel {
             };
             Lattice::new(scores, temperature)
         };
-        let (lattice, tempered) = (lattice(1.0), lattice(f64::from(manifest.temperature)));
+        let tempered = lattice(f64::from(manifest.temperature));
+        let lattice = lattice(1.0).bolder(f64::from(manifest.boldness));
         Ok(Self { lattice, tempered, tags, preparation, manifest })
     }
 

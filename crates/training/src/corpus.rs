@@ -98,20 +98,6 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// The inputs of `examples` alone, one sequence each.
-    pub(crate) fn inputs_of(&self, examples: &[Range<usize>]) -> Inputs {
-        let mut inputs = Inputs { feature_offsets: vec![0], sequence_offsets: vec![0], ..Inputs::default() };
-        for words in examples {
-            let borders = &self.inputs.feature_offsets[words.start..=words.end];
-            let first = inputs.features.len() as u32;
-            inputs.feature_offsets.extend(borders[1..].iter().map(|border| first + border - borders[0]));
-            let range = borders[0] as usize..borders[borders.len() - 1] as usize;
-            inputs.features.extend_from_slice(&self.inputs.features[range]);
-            inputs.sequence_offsets.push(inputs.words() as u32);
-        }
-        inputs
-    }
-
     /// Number of words, those nobody looked at included.
     pub(crate) fn words(&self) -> usize {
         self.gold.len()

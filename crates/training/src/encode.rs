@@ -2,21 +2,22 @@
 
 use crate::TrainError;
 use crate::request::TrainingEncoder;
+use crate::vectors::Vectors;
 use model::Pieces;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 /// Windows given to the encoder at once: enough for it to sort by length, little enough to stop soon when cancelled.
 const WINDOWS: usize = 256;
 
-/// Vectors of all words, `words * width`. `watch` hears which part is done.
+/// Vectors of all words. `watch` hears which part is done.
 pub(crate) fn encode(
     documents: &[Pieces],
     encoder: &TrainingEncoder<'_>,
     mut watch: impl FnMut(f32) -> ControlFlow<()>,
-) -> Result<Vec<f32>, TrainError> {
+) -> Result<Vectors, TrainError> {
     let width = encoder.encoder.width();
     let words: usize = documents.iter().map(|pieces| pieces.first_pieces.len()).sum();
-    let mut vectors = Vec::with_capacity(words * width);
+    let mut vectors = Vectors::new(width, words);
     for group in crate::parallel::runs(documents.iter().map(|pieces| pieces.windows), WINDOWS) {
         let pieces = join(&documents[group.clone()]);
         let said = encoder.encoder.encode(&pieces)?;
@@ -28,7 +29,7 @@ pub(crate) fn encode(
         if said.iter().any(|value| !value.is_finite()) {
             return Err(mismatch("a value is no number".into()));
         }
-        vectors.extend(said);
+        vectors.extend(&said);
         if watch(group.end as f32 / documents.len() as f32).is_break() {
             return Err(TrainError::Cancelled);
         }
@@ -61,28 +62,6 @@ fn join(documents: &[Pieces]) -> Pieces {
     all
 }
 
-/// Mean and inverse standard deviation of each of the vectors' columns over the words of `examples`.
-pub(crate) fn standard(vectors: &[f32], width: usize, examples: &[Range<usize>]) -> (Vec<f32>, Vec<f32>) {
-    let (mut sums, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
-    let mut words = 0usize;
-    for range in examples {
-        words += range.len();
-        for row in vectors[range.start * width..range.end * width].chunks_exact(width) {
-            for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(row) {
-                *sum += f64::from(value);
-                *square += f64::from(value).powi(2);
-            }
-        }
-    }
-    let words = words.max(1) as f64;
-    let mean: Vec<f64> = sums.iter().map(|sum| sum / words).collect();
-    let variance = squares.iter().zip(&mean).map(|(square, mean)| (square / words - mean * mean).max(0.0));
-    // A column that hardly changes says nothing; it must not be blown up.
-    let scale = variance.map(|variance| if variance > 1e-8 { variance.sqrt().recip() as f32 } else { 0.0 });
-    let scale = scale.collect();
-    (mean.into_iter().map(|mean| mean as f32).collect(), scale)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,12 +81,5 @@ mod tests {
         let ids: Vec<i32> =
             joined.first_pieces.iter().map(|&place| joined.input_ids[place as usize]).collect();
         assert_eq!(ids, [11, 13, 20, 25]);
-    }
-
-    #[test]
-    fn columns_are_standardised_over_examples_alone() {
-        let vectors = [1.0, 5.0, 3.0, 5.0, 100.0, -7.0];
-        let (mean, scale) = standard(&vectors, 2, &[0..2]);
-        assert_eq!((mean, scale), (vec![2.0, 5.0], vec![1.0, 0.0]));
     }
 }

@@ -5,24 +5,49 @@ use crate::corpus::Corpus;
 use crate::owlqn::{self, Outcome, Stop};
 use crate::parallel::sum;
 use crate::sparse::SparseData;
-use model::LexicalRecipe;
+use model::{HeadError, LexicalRecipe, Sparse};
 use std::ops::{ControlFlow, Range};
 
+/// The sparse part of a corpus with what members say beside it: what every fit shares.
+pub(crate) struct Ground<'a> {
+    corpus: &'a Corpus,
+    data: &'a SparseData,
+    given: Option<&'a [f32]>,
+}
+
 /// What was learned.
+#[derive(Clone)]
 pub(crate) struct Fitted {
-    pub(crate) data: SparseData,
-    pub(crate) weights: Vec<f32>,
-    /// The lattice's scores: transitions, start, end.
-    pub(crate) lattice: Vec<f32>,
-    /// Factor of the given emissions.
-    pub(crate) scale: f32,
+    /// All parameters: sparse weights, the lattice's scores (transitions, start, end), factor of the given emissions.
+    parameters: Vec<f32>,
+    weights: usize,
+    lattice_end: usize,
     pub(crate) outcome: Outcome,
+}
+
+impl Fitted {
+    /// The sparse weights.
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.parameters[..self.weights]
+    }
+
+    /// The lattice's scores: transitions, start, end.
+    pub(crate) fn lattice(&self) -> &[f32] {
+        &self.parameters[self.weights..self.lattice_end]
+    }
+
+    /// Factor of the given emissions.
+    pub(crate) fn scale(&self) -> f32 {
+        self.parameters.get(self.lattice_end).copied().unwrap_or(1.0)
+    }
 }
 
 /// The objective as a function of one row of parameters: sparse weights, lattice, factor of the given emissions.
 pub(crate) struct Objective<'a> {
     chain: Chain<'a>,
     data: &'a SparseData,
+    /// The features that have weights are the first of all.
+    features: usize,
     /// `words * tags`, from a network.
     given: Option<&'a [f32]>,
     tags: usize,
@@ -36,17 +61,22 @@ impl<'a> Objective<'a> {
         corpus: &'a Corpus,
         examples: &'a [Range<usize>],
         data: &'a SparseData,
+        features: usize,
         given: Option<&'a [f32]>,
         l2: f32,
     ) -> Self {
         let tags = corpus.tags.len();
         let chain = Chain::new(tags, &corpus.gold, examples);
-        Self { chain, data, given, tags, l2, residuals: vec![0.0; corpus.words() * tags], examples }
+        Self { chain, data, features, given, tags, l2, residuals: vec![0.0; corpus.words() * tags], examples }
+    }
+
+    fn weights(&self) -> usize {
+        self.data.weights(self.features)
     }
 
     /// Number of parameters.
     pub(crate) fn parameters(&self) -> usize {
-        self.data.weights() + Chain::lattice_scores(self.tags) + usize::from(self.given.is_some())
+        self.weights() + Chain::lattice_scores(self.tags) + usize::from(self.given.is_some())
     }
 
     /// Where to begin: zero, and the given emissions as they are.
@@ -61,7 +91,8 @@ impl<'a> Objective<'a> {
     /// Loss with its L2 term, and the gradient.
     pub(crate) fn evaluate(&mut self, x: &[f32], gradient: &mut [f32]) -> f64 {
         let (tags, data, given) = (self.tags, self.data, self.given);
-        let (weights, rest) = x.split_at(data.weights());
+        let count = self.weights();
+        let (weights, rest) = x.split_at(count);
         let (lattice, scale) = rest.split_at(Chain::lattice_scores(tags));
         let scores_of = |word: usize, row: &mut [f32]| {
             if let Some(given) = given {
@@ -75,8 +106,8 @@ impl<'a> Objective<'a> {
         gradient.iter_mut().zip(x).for_each(|(gradient, &x)| *gradient = l2 * x);
         let penalised = x.len() - scale.len();
         let norm = sum(penalised, |range| x[range].iter().map(|&x| f64::from(x).powi(2)).sum());
-        data.add_gradient(&self.residuals, tags, &mut gradient[..data.weights()]);
-        let of_lattice = &mut gradient[data.weights()..penalised];
+        data.add_gradient(&self.residuals, tags, self.features, &mut gradient[..count]);
+        let of_lattice = &mut gradient[count..penalised];
         of_lattice.iter_mut().zip(&evaluation.lattice).for_each(|(sum, value)| *sum += *value as f32);
         if let (Some(given), [of_scale]) = (given, &mut gradient[penalised..]) {
             let residuals = &self.residuals;
@@ -92,28 +123,58 @@ impl<'a> Objective<'a> {
     }
 }
 
-/// Learns from `examples`.
-pub(crate) fn fit(
-    corpus: &Corpus,
-    examples: &[Range<usize>],
-    recipe: &LexicalRecipe,
-    given: Option<&[f32]>,
-    watch: impl FnMut(usize, f64) -> ControlFlow<()>,
-) -> Result<Fitted, Stop> {
-    let data = SparseData::new(corpus, examples, recipe.min_count);
-    let mut objective = Objective::new(corpus, examples, &data, given, recipe.l2);
-    let settings = owlqn::Settings {
-        l1: recipe.l1,
-        max_iterations: recipe.max_iterations as usize,
-        tolerance: f64::from(recipe.tolerance),
-    };
-    let mut x = objective.start();
-    let outcome = owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), watch)?;
-    let lattice_end = data.weights() + Chain::lattice_scores(corpus.tags.len());
-    let lattice = x[data.weights()..lattice_end].to_vec();
-    let scale = x.get(lattice_end).copied().unwrap_or(1.0);
-    x.truncate(data.weights());
-    Ok(Fitted { data, weights: x, lattice, scale, outcome })
+impl<'a> Ground<'a> {
+    /// `data` may cover more examples than a fit learns from; `given` are emissions, `words * tags`.
+    pub(crate) fn new(corpus: &'a Corpus, data: &'a SparseData, given: Option<&'a [f32]>) -> Self {
+        Self { corpus, data, given }
+    }
+
+    /// Learns from `examples`, beginning where another fit ended.
+    pub(crate) fn fit(
+        &self,
+        examples: &[Range<usize>],
+        recipe: &LexicalRecipe,
+        from: Option<&Fitted>,
+        watch: impl FnMut(usize, f64) -> ControlFlow<()>,
+    ) -> Result<Fitted, Stop> {
+        let features = self.data.reachable(recipe.l1);
+        let mut objective = Objective::new(self.corpus, examples, self.data, features, self.given, recipe.l2);
+        let settings = owlqn::Settings {
+            l1: recipe.l1,
+            max_iterations: recipe.max_iterations as usize,
+            tolerance: f64::from(recipe.tolerance),
+        };
+        let weights = objective.weights();
+        let mut x = objective.start();
+        if let Some(from) = from {
+            let known = weights.min(from.weights);
+            x[..known].copy_from_slice(&from.parameters[..known]);
+            x[weights..].copy_from_slice(&from.parameters[from.weights..]);
+        }
+        let outcome =
+            owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), watch)?;
+        let lattice_end = weights + Chain::lattice_scores(self.corpus.tags.len());
+        Ok(Fitted { parameters: x, weights, lattice_end, outcome })
+    }
+
+    /// The weights as a table for the head.
+    pub(crate) fn table(&self, fitted: &Fitted, recipe: &LexicalRecipe) -> Result<Sparse, HeadError> {
+        self.data.table(fitted.weights(), recipe.prune_below)
+    }
+
+    /// Scores of the words of one example, `words * tags`.
+    pub(crate) fn emissions(&self, fitted: &Fitted, words: Range<usize>) -> Vec<f32> {
+        let tags = self.corpus.tags.len();
+        let mut scores = match self.given {
+            Some(given) => given[words.start * tags..words.end * tags].to_vec(),
+            None => vec![0.0; words.len() * tags],
+        };
+        scores.iter_mut().for_each(|score| *score *= fitted.scale());
+        for (word, row) in words.zip(scores.chunks_exact_mut(tags)) {
+            self.data.add_scores(fitted.weights(), word, row);
+        }
+        scores
+    }
 }
 
 #[cfg(test)]

@@ -2,63 +2,90 @@
 
 use crate::chain::lattice;
 use crate::corpus::Corpus;
+use crate::fit::{Fitted, Ground};
 use crate::parallel::map;
-use model::{GraphError, Head};
-use ner::decoding::Posterior;
-use ner::tags::TagSet;
+use ner::decoding::{Lattice, Posterior};
+use ner::tags::{Tag, TagSet};
 use std::ops::Range;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Judgement {
-    /// Exact-span micro F1, 0 to 1.
+    /// Exact-span micro F1, 0 to 1, with this boldness.
     pub(crate) f1: f64,
+    /// Bonus of the best reading for each entity after a word outside.
+    pub(crate) boldness: f64,
     /// What scores are divided by so that the right readings are likeliest.
     pub(crate) temperature: f64,
 }
 
-/// Judges `head` with the lattice's scores on `examples`. `vectors` are the encoder's for all words.
-pub(crate) fn judge(
-    corpus: &Corpus,
-    examples: &[Range<usize>],
-    vectors: Option<&[f32]>,
-    head: &Head,
-    lattice_scores: &[f32],
-) -> Result<Judgement, GraphError> {
+/// What is learned from and what is held out.
+pub(crate) struct Trial {
+    pub(crate) kept: Vec<Range<usize>>,
+    pub(crate) held: Vec<Range<usize>>,
+}
+
+/// An example held out: in which trial, the scores of its words and its right tags.
+struct Case<'a> {
+    trial: usize,
+    scores: Vec<f32>,
+    gold: &'a [Tag],
+}
+
+/// Judges what was learned in each of `trials` on what it held out.
+pub(crate) fn judge(corpus: &Corpus, trials: &[Trial], ground: &Ground<'_>, fits: &[Fitted]) -> Judgement {
     let tags = corpus.tags.len();
-    let inputs = corpus.inputs_of(examples);
-    let vectors = vectors.map(|vectors| {
-        let width = vectors.len() / corpus.words().max(1);
-        let rows = examples.iter().map(|words| &vectors[words.start * width..words.end * width]);
-        rows.collect::<Vec<_>>().concat()
-    });
-    let scores = head.emissions(&inputs, vectors.as_deref())?.scores;
-    let cases: Vec<(&[f32], &[ner::tags::Tag])> = inputs
-        .sequence_offsets
-        .windows(2)
-        .zip(examples)
-        .map(|(borders, words)| {
-            (&scores[borders[0] as usize * tags..borders[1] as usize * tags], &corpus.gold[words.clone()])
-        })
+    let examples: Vec<(usize, &Range<usize>)> = trials
+        .iter()
+        .enumerate()
+        .flat_map(|(number, trial)| trial.held.iter().map(move |words| (number, words)))
         .collect();
-    let cold = lattice(tags, lattice_scores, 1.0);
-    let counts = map(cases.len(), |case| {
-        let (scores, gold) = cases[case];
-        let (found, right) = (TagSet::decode(&cold.best(scores)), TagSet::decode(gold));
-        (found.iter().filter(|span| right.contains(span)).count(), found.len() + right.len())
+    let cases: Vec<Case<'_>> = map(examples.len(), |at| {
+        let (trial, words) = examples[at];
+        let scores = ground.emissions(&fits[trial], words.clone());
+        Case { trial, scores, gold: &corpus.gold[words.clone()] }
     });
-    let (hits, all) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    let lattices = |temperature: f64, boldness: f64| -> Vec<Lattice> {
+        let of = |fitted: &Fitted| lattice(tags, fitted.lattice(), temperature).bolder(boldness);
+        fits.iter().map(of).collect()
+    };
+    let f1_of = |boldness: f64| {
+        let lattices = lattices(1.0, boldness);
+        let counts = map(cases.len(), |at| {
+            let case = &cases[at];
+            let lattice = &lattices[case.trial];
+            let (found, right) = (TagSet::decode(&lattice.best(&case.scores)), TagSet::decode(case.gold));
+            (found.iter().filter(|span| right.contains(span)).count(), found.len() + right.len())
+        });
+        let (hits, all) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+        if all == 0 { 0.0 } else { 2.0 * hits as f64 / all as f64 }
+    };
+    let (f1, boldness) = boldest(f1_of);
     let loss = |temperature: f64| {
-        let lattice = lattice(tags, lattice_scores, temperature);
-        let parts = map(cases.len(), |case| {
+        let lattices = lattices(temperature, 0.0);
+        let parts = map(cases.len(), |at| {
+            let case = &cases[at];
+            let lattice = &lattices[case.trial];
             let mut posterior = Posterior::default();
-            posterior.run(&lattice, cases[case].0);
-            posterior.log_partition() - lattice.score(cases[case].0, cases[case].1)
+            posterior.run(lattice, &case.scores);
+            posterior.log_partition() - lattice.score(&case.scores, case.gold)
         });
         parts.iter().sum()
     };
-    let f1 = if all == 0 { 0.0 } else { 2.0 * hits as f64 / all as f64 };
-    Ok(Judgement { f1, temperature: lowest(loss) })
+    Judgement { f1, boldness, temperature: lowest(loss) }
+}
+
+/// The best F1 and the boldness that leads to it. The best F1 finds every entity likelier than half of it (Lipton,
+/// Elkan and Naryanaswamy 2014, "Optimal thresholding of classifiers to maximize F1 measure"), so boldness is never
+/// more than the log odds of that.
+fn boldest(f1_of: impl Fn(f64) -> f64) -> (f64, f64) {
+    const STEPS: i32 = 4;
+    let plain = f1_of(0.0);
+    let threshold = (plain / 2.0).clamp(0.1, 0.5);
+    let most = ((1.0 - threshold) / threshold).ln();
+    let bold = (1..=STEPS).map(|step| most * f64::from(step) / f64::from(STEPS));
+    let tried = bold.map(|boldness| (f1_of(boldness), boldness));
+    tried.fold((plain, 0.0), |best, next| if next.0 > best.0 { next } else { best })
 }
 
 /// The temperature with the lowest loss: a coarse search in steps of a fifth, then by golden section.
@@ -83,6 +110,16 @@ fn lowest(loss: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn boldness_follows_the_score_and_stays_within_reason() {
+        let peak = |at: f64| move |boldness: f64| 0.4 - (boldness - at).powi(2) / 1e4;
+        assert_eq!(boldest(peak(0.0)), (0.4, 0.0));
+        let (_, most) = boldest(peak(9.0));
+        assert!((most - 4f64.ln()).abs() < 0.05, "{most}");
+        assert!(boldest(peak(0.7)).1 > 0.3);
+        assert_eq!(boldest(|_| 1.0), (1.0, 0.0));
+    }
 
     #[test]
     fn the_lowest_point_is_found() {

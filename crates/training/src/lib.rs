@@ -20,6 +20,7 @@ mod reporter;
 mod request;
 mod sparse;
 mod train;
+mod vectors;
 
 pub use request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
 pub use train::train;

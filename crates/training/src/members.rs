@@ -1,46 +1,43 @@
 //! Member networks, each blind to one part of the documents, and the one network they become.
 
 use crate::corpus::Corpus;
-use crate::encode::standard;
 use crate::folds::deal;
-use crate::network::{self, Material, Member};
+use crate::network::{self, Forms, Material, Member};
 use crate::owlqn::Stop;
 use crate::parallel::{map, update};
 use crate::random::Random;
+use crate::vectors::Vectors;
 use model::{ContextualRecipe, HeadError, Layout, Network};
 use std::ops::{ControlFlow, Range};
 
 /// Members and what they said about the words they had not learned from.
 pub(crate) struct Ensemble {
     members: Vec<Member>,
-    mean: Vec<f32>,
-    scale: Vec<f32>,
     /// `words * tags`; zeros outside the examples.
     pub(crate) given: Vec<f32>,
+    /// The member that is blind to each example.
+    fold_of: Vec<usize>,
 }
 
-/// Learns members from `examples` (by number). `vectors` are the encoder's, `words * width`.
+/// Learns members from all examples.
 pub(crate) fn learn(
     corpus: &Corpus,
-    examples: &[usize],
-    vectors: &[f32],
+    vectors: &Vectors,
     recipe: &ContextualRecipe,
     seed: u64,
     watch: &(dyn Fn(f32, f64) -> ControlFlow<()> + Sync),
 ) -> Result<Ensemble, Stop> {
     let tags = corpus.tags.len();
-    let width = vectors.len() / corpus.words().max(1);
-    let ranges: Vec<Range<usize>> =
-        examples.iter().map(|&example| corpus.examples[example].clone()).collect();
-    let (mean, scale) = standard(vectors, width, &ranges);
-    let standardised = standardise(vectors, width, &mean, &scale);
-    let (hidden, reach) = (recipe.hidden as usize, recipe.reach as usize);
-    let layout = Layout { width, hidden, reach, tags };
-    let material = Material { layout, vectors: &standardised, gold: &corpus.gold };
+    let (hidden, reach, forms) = (recipe.hidden as usize, recipe.reach as usize, recipe.forms as usize);
+    let layout = Layout { width: vectors.width(), hidden, reach, tags, forms };
+    let forms = Forms::new(&corpus.inputs, forms);
+    let material = Material { layout, vectors, forms: &forms, gold: &corpus.gold };
     let folds = (recipe.folds as usize).max(1);
-    let fold_of = deal(corpus, examples, folds, seed);
+    let all: Vec<usize> = (0..corpus.examples.len()).collect();
+    let fold_of = deal(corpus, &all, folds, seed);
     let part = |keep: &dyn Fn(usize) -> bool| -> Vec<Range<usize>> {
-        ranges.iter().zip(&fold_of).filter(|(_, fold)| keep(**fold)).map(|(range, _)| range.clone()).collect()
+        let pairs = corpus.examples.iter().zip(&fold_of);
+        pairs.filter(|(_, fold)| keep(**fold)).map(|(range, _)| range.clone()).collect()
     };
     let learned = map(folds, |fold| {
         let seen = part(&|other| other != fold || folds == 1);
@@ -53,54 +50,54 @@ pub(crate) fn learn(
     let mut given = vec![0.0; corpus.words() * tags];
     for (fold, member) in members.iter().enumerate() {
         let blind = part(&|other| other == fold);
-        let said = map(blind.len(), |at| member.emissions(&standardised, &blind[at..=at]));
+        let said = map(blind.len(), |at| member.emissions(&material, &blind[at..=at]));
         for (words, said) in blind.iter().zip(said) {
             given[words.start * tags..words.end * tags].copy_from_slice(&said);
         }
     }
-    Ok(Ensemble { members, mean, scale, given })
-}
-
-fn standardise(vectors: &[f32], width: usize, mean: &[f32], scale: &[f32]) -> Vec<f32> {
-    let mut result = vectors.to_vec();
-    for row in result.chunks_exact_mut(width.max(1)) {
-        row.iter_mut()
-            .zip(mean)
-            .zip(scale)
-            .for_each(|((value, mean), scale)| *value = (*value - mean) * scale);
-    }
-    result
+    Ok(Ensemble { members, given, fold_of })
 }
 
 impl Ensemble {
+    /// For each member the examples it has seen and those it has not; none for a member that has seen all or nothing.
+    pub(crate) fn halves(&self) -> Vec<(Vec<usize>, Vec<usize>)> {
+        let halves = (0..self.members.len())
+            .map(|fold| (0..self.fold_of.len()).partition(|&example| self.fold_of[example] != fold));
+        halves.filter(|(seen, blind): &(Vec<_>, Vec<_>)| !seen.is_empty() && !blind.is_empty()).collect()
+    }
+
     /// The members' mean times `factor` as one network with all their hidden units, and its bias per tag.
-    pub(crate) fn network(&self, factor: f32) -> Result<(Network, Vec<f32>), HeadError> {
-        let count = self.members.len();
-        let share = factor / count as f32;
-        let single = self.members[0].layout;
-        let layout = Layout { hidden: single.hidden * count, ..single };
-        let mean_of = |part: fn(&Member) -> &[f32]| {
-            let mut sum = vec![0.0; part(&self.members[0]).len()];
-            self.members
-                .iter()
-                .for_each(|member| update(&mut sum, part(member), |sum, value| sum + share * value));
-            sum
-        };
-        let mut weights = [self.mean.as_slice(), &self.scale, &mean_of(Member::linear)].concat();
-        // Rows of W hold one member's units after the other's.
+    pub(crate) fn network(&self, vectors: &Vectors, factor: f32) -> Result<(Network, Vec<f32>), HeadError> {
+        let members = &self.members;
+        let share = factor / members.len() as f32;
+        let single = members[0].layout;
+        let layout = Layout { hidden: single.hidden * members.len(), ..single };
+        let mut weights = [vectors.mean(), vectors.scale()].concat();
         for row in 0..single.width {
-            for member in &self.members {
-                weights.extend_from_slice(&member.inner()[row * single.hidden..(row + 1) * single.hidden]);
+            let row = row * (single.tags + single.hidden)..(row + 1) * (single.tags + single.hidden);
+            let mut linear = vec![0.0; single.tags];
+            for member in members {
+                let said = &member.inner()[row.clone()][..single.tags];
+                update(&mut linear, said, |sum, value| sum + share * value);
             }
+            weights.extend(linear);
+            // One member's units after the other's, here as in all that follows.
+            members.iter().for_each(|member| weights.extend(&member.inner()[row.clone()][single.tags..]));
         }
-        self.members.iter().for_each(|member| weights.extend_from_slice(member.inner_bias()));
+        members.iter().for_each(|member| weights.extend(member.inner_bias()));
         let block = single.hidden * single.tags;
         for place in 0..2 * single.reach + 1 {
-            for member in &self.members {
+            for member in members {
                 let outer = &member.outer()[place * block..(place + 1) * block];
                 weights.extend(outer.iter().map(|value| share * value));
             }
         }
-        Ok((Network::new(layout, weights)?, mean_of(Member::bias)))
+        for form in 0..single.forms {
+            let row = form * single.hidden..(form + 1) * single.hidden;
+            members.iter().for_each(|member| weights.extend(&member.forms()[row.clone()]));
+        }
+        let mut bias = vec![0.0; single.tags];
+        members.iter().for_each(|member| update(&mut bias, member.bias(), |sum, value| sum + share * value));
+        Ok((Network::new(layout, weights)?, bias))
     }
 }

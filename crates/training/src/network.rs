@@ -6,8 +6,10 @@ use crate::chain::{self, Chain, Part};
 use crate::owlqn::Stop;
 use crate::parallel::runs;
 use crate::random::Random;
+use crate::vectors::Vectors;
+use model::features::form;
 use model::product::{self, Matrix};
-use model::{ContextualRecipe, Layout};
+use model::{ContextualRecipe, Inputs, Layout};
 use ner::tags::Tag;
 use std::ops::{ControlFlow, Range};
 
@@ -15,12 +17,37 @@ use std::ops::{ControlFlow, Range};
 #[derive(Clone, Copy)]
 pub(crate) struct Material<'a> {
     pub(crate) layout: Layout,
-    /// Standardised encoder vectors, `words * width`.
-    pub(crate) vectors: &'a [f32],
+    pub(crate) vectors: &'a Vectors,
+    pub(crate) forms: &'a Forms,
     pub(crate) gold: &'a [Tag],
 }
 
-/// A member's parameters in one row: L, W, b, O as in `model::Layout`, then a bias per tag, then the lattice.
+/// The rows of every word's forms.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Forms {
+    /// Borders of each word's part of `rows`; one more than words.
+    offsets: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Forms {
+    /// Forms among the features of `inputs`, in `rows` rows.
+    pub(crate) fn new(inputs: &Inputs, rows: usize) -> Self {
+        let mut forms = Self { offsets: vec![0], rows: Vec::new() };
+        for borders in inputs.feature_offsets.windows(2) {
+            let features = &inputs.features[borders[0] as usize..borders[1] as usize];
+            forms.rows.extend(features.iter().filter_map(|&hash| form(hash, rows)).map(|row| row as u32));
+            forms.offsets.push(forms.rows.len() as u32);
+        }
+        forms
+    }
+
+    fn of(&self, word: usize) -> &[u32] {
+        &self.rows[self.offsets[word] as usize..self.offsets[word + 1] as usize]
+    }
+}
+
+/// A member's parameters in one row: M, b, O, E as in `model::Layout`, then a bias per tag, then the lattice.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member {
     pub(crate) layout: Layout,
@@ -29,27 +56,27 @@ pub(crate) struct Member {
 
 /// Borders of a member's parts in its row.
 struct Parts {
-    linear: Range<usize>,
     inner: Range<usize>,
     inner_bias: Range<usize>,
     outer: Range<usize>,
+    forms: Range<usize>,
     bias: Range<usize>,
     lattice: Range<usize>,
 }
 
 impl Parts {
     fn new(layout: Layout) -> Self {
-        let [_, _, linear, inner, inner_bias, outer] = layout.lengths();
+        let [_, _, inner, inner_bias, outer, forms] = layout.lengths();
         let mut at = 0;
         let mut part = |length| {
             at += length;
             at - length..at
         };
         Self {
-            linear: part(linear),
             inner: part(inner),
             inner_bias: part(inner_bias),
             outer: part(outer),
+            forms: part(forms),
             bias: part(layout.tags),
             lattice: part(Chain::lattice_scores(layout.tags)),
         }
@@ -61,17 +88,14 @@ impl Member {
     pub(crate) fn new(layout: Layout, random: &mut Random) -> Self {
         let parts = Parts::new(layout);
         let mut parameters = vec![0.0; parts.lattice.end];
-        let mut fill = |range: Range<usize>, inputs: usize| {
-            let scale = (3.0 / inputs as f32).sqrt();
-            parameters[range].iter_mut().for_each(|value| *value = scale * random.symmetric());
-        };
-        fill(parts.inner, layout.width);
-        fill(parts.outer, (2 * layout.reach + 1) * layout.hidden.max(1));
+        let scale = |inputs: usize| (3.0 / inputs.max(1) as f32).sqrt();
+        let columns = layout.tags + layout.hidden;
+        for row in parameters[parts.inner].chunks_exact_mut(columns) {
+            row[layout.tags..].iter_mut().for_each(|value| *value = scale(layout.width) * random.symmetric());
+        }
+        let outer = &mut parameters[parts.outer];
+        outer.iter_mut().for_each(|value| *value = scale(layout.around()) * random.symmetric());
         Self { layout, parameters }
-    }
-
-    pub(crate) fn linear(&self) -> &[f32] {
-        &self.parameters[Parts::new(self.layout).linear]
     }
 
     pub(crate) fn inner(&self) -> &[f32] {
@@ -86,14 +110,18 @@ impl Member {
         &self.parameters[Parts::new(self.layout).outer]
     }
 
+    pub(crate) fn forms(&self) -> &[f32] {
+        &self.parameters[Parts::new(self.layout).forms]
+    }
+
     pub(crate) fn bias(&self) -> &[f32] {
         &self.parameters[Parts::new(self.layout).bias]
     }
 
     /// Emissions of `examples`, one after the other.
-    pub(crate) fn emissions(&self, vectors: &[f32], examples: &[Range<usize>]) -> Vec<f32> {
+    pub(crate) fn emissions(&self, material: &Material<'_>, examples: &[Range<usize>]) -> Vec<f32> {
         let mut pass = Pass::default();
-        pass.forward(self, vectors, examples, None);
+        pass.forward(self, material, examples, None);
         pass.scores
     }
 
@@ -103,10 +131,10 @@ impl Member {
         material: &Material<'_>,
         examples: &[Range<usize>],
         pass: &mut Pass,
-        drop: Option<(&mut Random, f32, f32)>,
+        drop: Option<Drop<'_>>,
         gradient: &mut [f32],
     ) -> f64 {
-        pass.forward(self, material.vectors, examples, drop);
+        pass.forward(self, material, examples, drop);
         let tags = self.layout.tags;
         let lattice_scores = &self.parameters[Parts::new(self.layout).lattice];
         let lattice = chain::lattice(tags, lattice_scores, 1.0);
@@ -125,10 +153,22 @@ impl Member {
     }
 }
 
+/// What is switched off at random in a pass of learning.
+struct Drop<'a> {
+    random: &'a mut Random,
+    inputs: f32,
+    units: f32,
+    forms: f32,
+}
+
 /// Intermediate rows of one pass over a batch, kept for the way back.
 #[derive(Default)]
 struct Pass {
     inputs: Vec<f32>,
+    /// Rows of M's product: what the linear map says, then hidden units before their bias.
+    both: Vec<f32>,
+    /// The forms that were read: row of the word, row of the form.
+    read: Vec<(u32, u32)>,
     /// Hidden units after ReLU and dropping; `kept` holds the factor of each (0 where it was off).
     units: Vec<f32>,
     kept: Vec<f32>,
@@ -138,37 +178,45 @@ struct Pass {
 }
 
 impl Pass {
-    /// `drop`: random numbers and the rates for inputs and units.
     fn forward(
         &mut self,
         member: &Member,
-        vectors: &[f32],
+        material: &Material<'_>,
         examples: &[Range<usize>],
-        mut drop: Option<(&mut Random, f32, f32)>,
+        mut drop: Option<Drop<'_>>,
     ) {
-        let Layout { width, hidden, reach, tags } = member.layout;
+        let Layout { width, hidden, reach, tags, .. } = member.layout;
         self.inputs.clear();
-        for words in examples {
-            self.inputs.extend_from_slice(&vectors[words.start * width..words.end * width]);
-        }
-        if let Some((random, rate, _)) = &mut drop {
-            random.drop(&mut self.inputs, *rate);
+        examples.iter().for_each(|words| material.vectors.read(words, &mut self.inputs));
+        if let Some(drop) = &mut drop {
+            drop.random.drop(&mut self.inputs, drop.inputs);
         }
         let words = self.inputs.len() / width;
-        self.scores = member.bias().iter().copied().cycle().take(words * tags).collect();
-        product::add(&mut self.scores, Matrix::new(&self.inputs, width), Matrix::new(member.linear(), tags));
+        self.both.clear();
+        self.both.resize(words * (tags + hidden), 0.0);
+        product::add(
+            &mut self.both,
+            Matrix::new(&self.inputs, width),
+            Matrix::new(member.inner(), tags + hidden),
+        );
+        self.scores.clear();
+        self.units.clear();
+        for both in self.both.chunks_exact(tags + hidden) {
+            let (linear, unit) = both.split_at(tags);
+            self.scores.extend(linear.iter().zip(member.bias()).map(|(score, bias)| score + bias));
+            self.units.extend(unit.iter().zip(member.inner_bias()).map(|(unit, bias)| unit + bias));
+        }
         if hidden == 0 {
             return;
         }
-        self.units = member.inner_bias().iter().copied().cycle().take(words * hidden).collect();
-        product::add(&mut self.units, Matrix::new(&self.inputs, width), Matrix::new(member.inner(), hidden));
+        self.add_forms(member, material, examples, &mut drop);
         self.kept.clear();
         self.kept.extend(self.units.iter().map(|&unit| f32::from(u8::from(unit > 0.0))));
-        if let Some((random, _, rate)) = &mut drop {
-            random.drop(&mut self.kept, *rate);
+        if let Some(drop) = &mut drop {
+            drop.random.drop(&mut self.kept, drop.units);
         }
         self.units.iter_mut().zip(&self.kept).for_each(|(unit, kept)| *unit *= kept);
-        let wide = (2 * reach + 1) * hidden;
+        let wide = member.layout.around();
         self.around.clear();
         self.around.resize(words * wide, 0.0);
         let (units, around) = (&self.units, &mut self.around);
@@ -179,18 +227,50 @@ impl Pass {
         product::add(&mut self.scores, Matrix::new(&self.around, wide), Matrix::new(member.outer(), tags));
     }
 
+    /// Adds the rows of the words' forms to their units; those switched off are not read.
+    fn add_forms(
+        &mut self,
+        member: &Member,
+        material: &Material<'_>,
+        examples: &[Range<usize>],
+        drop: &mut Option<Drop<'_>>,
+    ) {
+        self.read.clear();
+        if member.layout.forms == 0 {
+            return;
+        }
+        let (hidden, table) = (member.layout.hidden, member.forms());
+        for (at, word) in examples.iter().cloned().flatten().enumerate() {
+            for &row in material.forms.of(word) {
+                if drop.as_mut().is_some_and(|drop| drop.random.chance(drop.forms)) {
+                    continue;
+                }
+                self.read.push((at as u32, row));
+                let units = &mut self.units[at * hidden..(at + 1) * hidden];
+                let said = &table[row as usize * hidden..(row as usize + 1) * hidden];
+                units.iter_mut().zip(said).for_each(|(unit, said)| *unit += said);
+            }
+        }
+    }
+
     /// Adds the derivative by every parameter but the lattice's; `residuals` are those by the scores.
-    fn backward(&self, member: &Member, examples: &[Range<usize>], residuals: &[f32], gradient: &mut [f32]) {
-        let Layout { width, hidden, reach, tags } = member.layout;
+    fn backward(
+        &mut self,
+        member: &Member,
+        examples: &[Range<usize>],
+        residuals: &[f32],
+        gradient: &mut [f32],
+    ) {
+        let Layout { width, hidden, reach, tags, .. } = member.layout;
         let parts = Parts::new(member.layout);
         let residual_rows = Matrix::new(residuals, tags);
         let inputs = Matrix::new(&self.inputs, width).transposed();
-        product::add(&mut gradient[parts.linear], inputs, residual_rows);
         add_columns(&mut gradient[parts.bias], residuals);
         if hidden == 0 {
+            product::add(&mut gradient[parts.inner], inputs, residual_rows);
             return;
         }
-        let wide = (2 * reach + 1) * hidden;
+        let wide = member.layout.around();
         let around = Matrix::new(&self.around, wide).transposed();
         product::add(&mut gradient[parts.outer.clone()], around, residual_rows);
         let mut by_around = vec![0.0; self.around.len()];
@@ -202,8 +282,20 @@ impl Pass {
             to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
         });
         by_units.iter_mut().zip(&self.kept).for_each(|(value, kept)| *value *= kept);
-        product::add(&mut gradient[parts.inner], inputs, Matrix::new(&by_units, hidden));
         add_columns(&mut gradient[parts.inner_bias], &by_units);
+        let of_forms = &mut gradient[parts.forms];
+        for &(word, row) in &self.read {
+            let from = &by_units[word as usize * hidden..(word as usize + 1) * hidden];
+            let to = &mut of_forms[row as usize * hidden..(row as usize + 1) * hidden];
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        }
+        // The product's rows are no longer needed: they hold what comes back to them.
+        let rows = residuals.chunks_exact(tags).zip(by_units.chunks_exact(hidden));
+        for (both, (residuals, by_units)) in self.both.chunks_exact_mut(tags + hidden).zip(rows) {
+            both[..tags].copy_from_slice(residuals);
+            both[tags..].copy_from_slice(by_units);
+        }
+        product::add(&mut gradient[parts.inner], inputs, Matrix::new(&self.both, tags + hidden));
     }
 }
 
@@ -279,8 +371,13 @@ pub(crate) fn learn(
         for batch in runs(order.iter().map(Range::len), batch_words) {
             let batch = &order[batch];
             let count: usize = batch.iter().map(Range::len).sum();
-            let drop = Some((&mut *random, recipe.input_dropout, recipe.dropout));
-            loss += member.gradient(material, batch, &mut pass, drop, &mut gradient);
+            let drop = Drop {
+                random: &mut *random,
+                inputs: recipe.input_dropout,
+                units: recipe.dropout,
+                forms: recipe.form_dropout,
+            };
+            loss += member.gradient(material, batch, &mut pass, Some(drop), &mut gradient);
             gradient.iter_mut().for_each(|value| *value /= count as f32);
             let done = (adam.step as f32 + 0.5) / total;
             let rate = recipe.learning_rate * (done / WARM_UP).min((1.0 - done) / (1.0 - WARM_UP)).max(0.0);

@@ -6,6 +6,7 @@
 use crate::corpus::Corpus;
 use crate::parallel::{map, runs};
 use model::Entry;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ const PIECE: usize = 1 << 17;
 
 /// Features by word and by feature, and the layout of weights.
 pub(crate) struct SparseData {
-    /// The features' hashes by number, in order of first occurrence.
+    /// The features' hashes by number: most frequent first, then in order of first occurrence.
     hashes: Vec<u64>,
     /// Borders of each word's part of `of_word`.
     word_offsets: Vec<u32>,
@@ -33,20 +34,12 @@ pub(crate) struct SparseData {
 impl SparseData {
     /// Numbers the features of `examples`; features on fewer than `min_count` words are left out.
     pub(crate) fn new(corpus: &Corpus, examples: &[Range<usize>], min_count: u32) -> Self {
-        let (hashes, mut word_offsets, mut of_word, counts) = number(corpus, examples);
-        let kept: Vec<Option<u32>> = counts
-            .iter()
-            .scan(0, |next, &count| {
-                let keep = count >= min_count;
-                *next += u32::from(keep);
-                Some(keep.then(|| *next - 1))
-            })
-            .collect();
-        let hashes: Vec<u64> =
-            hashes.into_iter().zip(&kept).filter_map(|(hash, kept)| kept.map(|_| hash)).collect();
-        if hashes.len() < kept.len() {
-            (word_offsets, of_word) = renumber(&word_offsets, &of_word, &kept);
-        }
+        let (hashes, word_offsets, of_word, counts) = number(corpus, examples);
+        let mut order: Vec<u32> = (0..hashes.len() as u32).collect();
+        order.retain(|&feature| counts[feature as usize] >= min_count);
+        order.sort_by_key(|&feature| Reverse(counts[feature as usize]));
+        let (word_offsets, of_word) = renumber(&word_offsets, &of_word, &order, hashes.len());
+        let hashes: Vec<u64> = order.iter().map(|&feature| hashes[feature as usize]).collect();
         let (feature_offsets, words) = transpose(hashes.len(), &word_offsets, &of_word);
         let (weight_offsets, weight_tags) = weights(corpus, &feature_offsets, &words);
         let lengths = feature_offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
@@ -63,15 +56,26 @@ impl SparseData {
         }
     }
 
-    /// Number of weights.
-    pub(crate) fn weights(&self) -> usize {
-        self.weight_tags.len()
+    /// How many features, the most frequent ones, can have a weight at all under an L1 term: a feature's gradient is
+    /// at most the number of its words, and a weight stays at zero while its gradient is no larger than the term.
+    pub(crate) fn reachable(&self, l1: f32) -> usize {
+        let counts = self.feature_offsets.windows(2).map(|pair| pair[1] - pair[0]);
+        counts.take_while(|&count| count as f32 > l1).count()
     }
 
-    /// Adds a word's weights to its scores.
+    /// Number of weights of the first `features` features.
+    pub(crate) fn weights(&self, features: usize) -> usize {
+        self.weight_offsets[features] as usize
+    }
+
+    /// Adds a word's weights to its scores; `weights` are those of the first features.
     pub(crate) fn add_scores(&self, weights: &[f32], word: usize, scores: &mut [f32]) {
         for &feature in &self.of_word[self.word_offsets[word] as usize..self.word_offsets[word + 1] as usize]
         {
+            // A word's features rise, so those without weights are its last.
+            if self.weight_offsets[feature as usize + 1] as usize > weights.len() {
+                break;
+            }
             let range = self.weight_range(feature as usize);
             for (tag, weight) in self.weight_tags[range.clone()].iter().zip(&weights[range]) {
                 scores[usize::from(*tag)] += weight;
@@ -79,10 +83,12 @@ impl SparseData {
         }
     }
 
-    /// Adds to `gradient` what `residuals` (`words * tags`: probability minus truth) say about each weight.
-    pub(crate) fn add_gradient(&self, residuals: &[f32], tags: usize, gradient: &mut [f32]) {
-        let parts = map(self.feature_runs.len(), |run| {
-            let run = self.feature_runs[run].clone();
+    /// Adds to `gradient`, which is that of the first `features` features, what `residuals` (`words * tags`: probability
+    /// minus truth) say about each weight.
+    pub(crate) fn add_gradient(&self, residuals: &[f32], tags: usize, features: usize, gradient: &mut [f32]) {
+        let runs = self.feature_runs.partition_point(|run| run.start < features);
+        let parts = map(runs, |run| {
+            let run = self.feature_runs[run].start..self.feature_runs[run].end.min(features);
             let first = self.weight_offsets[run.start] as usize;
             let mut part = vec![0.0f32; self.weight_offsets[run.end] as usize - first];
             for feature in run {
@@ -103,9 +109,10 @@ impl SparseData {
         }
     }
 
-    /// The weights as a table for the head; weights smaller than `prune_below` are left out.
+    /// The weights of the first features as a table for the head; weights smaller than `prune_below` are left out.
     pub(crate) fn table(&self, weights: &[f32], prune_below: f32) -> Result<model::Sparse, model::HeadError> {
-        let mut order: Vec<u32> = (0..self.hashes.len() as u32).collect();
+        let features = self.weight_offsets.partition_point(|&end| end as usize <= weights.len()) - 1;
+        let mut order: Vec<u32> = (0..features as u32).collect();
         order.sort_unstable_by_key(|&feature| self.hashes[feature as usize]);
         let (mut hashes, mut offsets, mut entries) = (Vec::new(), vec![0], Vec::new());
         for feature in order {
@@ -160,12 +167,17 @@ fn number(corpus: &Corpus, examples: &[Range<usize>]) -> (Vec<u64>, Vec<u32>, Ve
     (hashes, word_offsets, of_word, counts)
 }
 
-fn renumber(word_offsets: &[u32], of_word: &[u32], kept: &[Option<u32>]) -> (Vec<u32>, Vec<u32>) {
+/// Features by word under new numbers: `order` holds the old ones of those that are kept, of `features` in all.
+fn renumber(word_offsets: &[u32], of_word: &[u32], order: &[u32], features: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut new = vec![u32::MAX; features];
+    order.iter().zip(0..).for_each(|(&old, number)| new[old as usize] = number);
     let mut offsets = vec![0];
     let mut numbers = Vec::with_capacity(of_word.len());
     for borders in word_offsets.windows(2) {
+        let start = numbers.len();
         let row = &of_word[borders[0] as usize..borders[1] as usize];
-        numbers.extend(row.iter().filter_map(|&number| kept[number as usize]));
+        numbers.extend(row.iter().map(|&old| new[old as usize]).filter(|&number| number != u32::MAX));
+        numbers[start..].sort_unstable();
         offsets.push(numbers.len() as u32);
     }
     (offsets, numbers)

@@ -3,13 +3,19 @@
 use crate::chain::Chain;
 use crate::corpus::{self, Corpus};
 use crate::encode::encode;
-use crate::fit::{self, Fitted};
+use crate::fit::{Fitted, Ground};
 use crate::folds::hold_out;
-use crate::judge::{Judgement, judge};
-use crate::members;
+use crate::judge::{Judgement, Trial, judge};
+use crate::members::{self, Ensemble};
+use crate::parallel::map;
 use crate::reporter::Reporter;
 use crate::request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest};
-use model::{Bundle, FORMAT, FileRef, HEAD_FILE, Head, Lineage, Manifest, Preparation, Recipe, RecipeKind};
+use crate::sparse::SparseData;
+use crate::vectors::Vectors;
+use model::{
+    Bundle, FORMAT, FileRef, HEAD_FILE, Head, LexicalRecipe, Lineage, Manifest, Preparation, Recipe,
+    RecipeKind, Sparse,
+};
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 
@@ -38,16 +44,35 @@ struct Run<'a> {
     request: &'a TrainRequest<'a>,
     reporter: Reporter<'a>,
     corpus: Corpus,
-    /// The encoder's vectors, `words * width`.
-    vectors: Option<Vec<f32>>,
+    vectors: Option<Vectors>,
     candidates: Vec<Recipe>,
+    /// Whether the strength of regularisation is the run's to choose.
+    open: bool,
 }
 
-/// A recipe's result.
-struct Learned {
-    head: Head,
+/// A recipe to try, and how it did on the examples held out.
+struct Tried {
+    recipe: Recipe,
     fitted: Fitted,
+    judgement: Judgement,
 }
+
+/// Strengths of regularisation (L1, L2) that are tried where the recipe leaves them open, strongest first. Beside an
+/// encoder, what the lexical part learns by heart may be worth less than nothing; without one it is all there is.
+const STRENGTHS: [[f32; 2]; 4] = [[16.0, 4.0], [3.0, 1.0], [0.5, 0.5], [0.1, 0.1]];
+
+/// Corpora of up to this many words are judged on two folds, so that no single document decides; others on one.
+const TWO_FOLDS_WORDS_MAX: u64 = 60_000;
+
+/// Passes that tell strengths apart; the last fit has as many as the recipe says.
+const TRIAL_ITERATIONS_MAX: u32 = 30;
+
+/// How much better the lexical recipe must do than the contextual one: in a trial one member speaks for all, which know
+/// more together.
+const TOGETHER: f64 = 0.02;
+
+/// No weaker regularisation is tried once the score has fallen this far below the best one.
+const FALLEN: f64 = 0.01;
 
 impl<'a> Run<'a> {
     fn new(
@@ -71,97 +96,160 @@ impl<'a> Run<'a> {
         }
         let vectors = match &request.encoder {
             Some(encoder) if richest.kind == RecipeKind::Contextual => {
-                let watch = |done| reporter.watch(Stage::Encode, 0.05..0.35, done, None);
-                Some(encode(&corpus.pieces, encoder, watch)?)
+                let watch = |done| reporter.watch(Stage::Encode, 0.05..0.25, done, None);
+                let mut vectors = encode(&corpus.pieces, encoder, watch)?;
+                vectors.standardise(&corpus.examples);
+                Some(vectors)
             }
             _ => None,
         };
-        Ok(Self { request, reporter, corpus, vectors, candidates })
+        let open = !matches!(request.recipe, RecipeChoice::Given(_));
+        Ok(Self { request, reporter, corpus, vectors, candidates, open })
     }
 
     /// Judges every candidate on documents held out, then learns the best one from everything.
     fn bundle(self) -> Result<Bundle, TrainError> {
-        let (kept, held) = hold_out(&self.corpus, self.request.seed);
-        let held: Vec<Range<usize>> =
-            held.iter().map(|&example| self.corpus.examples[example].clone()).collect();
-        let start = if self.vectors.is_some() { 0.35 } else { 0.05 };
+        let ensemble = self.members()?;
+        let trials = self.trials(ensemble.as_ref());
+        let start = if ensemble.is_some() { 0.6 } else { 0.05 };
         let share = (0.95 - start) / (self.candidates.len() + 1) as f32;
-        let mut best: Option<(&Recipe, Learned, Judgement)> = None;
+        let data = SparseData::new(&self.corpus, &self.corpus.examples, self.candidates[0].lexical.min_count);
+        let mut best: Option<Tried> = None;
         let mut scores = BTreeMap::new();
-        for (number, recipe) in self.candidates.iter().enumerate() {
+        for (number, recipe) in self.candidates.iter().rev().enumerate() {
+            if best.as_ref().is_some_and(|best| best.recipe.lexical.l1 > STRENGTHS[STRENGTHS.len() - 1][0]) {
+                // The lexical part does best when it says little: alone it would do worse.
+                break;
+            }
             let from = start + share * number as f32;
-            let learned = self.learn(recipe, &kept, Stage::Validate, from..from + share)?;
-            let vectors = self.vectors_for(recipe);
-            let judgement = judge(&self.corpus, &held, vectors, &learned.head, &learned.fitted.lattice)?;
-            scores.insert(format!("{}.validationF1", name(recipe)), judgement.f1);
-            if best.as_ref().is_none_or(|(_, _, other)| judgement.f1 > other.f1) {
-                best = Some((recipe, learned, judgement));
+            let ground = Ground::new(&self.corpus, &data, given(recipe, ensemble.as_ref()));
+            let tried = self.tune(recipe, &ground, &trials, from..from + share)?;
+            scores.insert(format!("{}.validationF1", name(recipe)), tried.judgement.f1);
+            if best.as_ref().is_none_or(|best| tried.judgement.f1 > best.judgement.f1 + TOGETHER) {
+                best = Some(tried);
             }
         }
-        let Some((recipe, mut learned, judgement)) = best else {
+        let Some(mut best) = best else {
             return Err(TrainError::TooLittle { documents: 0, labels: 0 });
         };
+        let ground = Ground::new(&self.corpus, &data, given(&best.recipe, ensemble.as_ref()));
         if self.corpus.report.words <= LEARN_AGAIN_WORDS_MAX {
-            let all: Vec<usize> = (0..self.corpus.examples.len()).collect();
-            learned = self.learn(recipe, &all, Stage::Learn, 0.95 - share..0.95)?;
+            let watch = self.watch(&best.recipe.lexical, Stage::Learn, 0.95 - share..0.95);
+            // Alone, the lexical part has nothing to do with chance, so neither has where it begins.
+            let from = ensemble.as_ref().map(|_| &best.fitted);
+            best.fitted = ground.fit(&self.corpus.examples, &best.recipe.lexical, from, watch)?;
         }
         self.reporter.part(Stage::Assemble, 0.95..1.0, 0.0, None)?;
-        scores.insert("objective".into(), learned.fitted.outcome.objective);
-        scores.insert("iterations".into(), learned.fitted.outcome.iterations as f64);
-        let bundle = self.assemble(recipe, &learned, judgement.temperature, scores)?;
+        scores.insert("objective".into(), best.fitted.outcome.objective);
+        scores.insert("iterations".into(), best.fitted.outcome.iterations as f64);
+        let table = ground.table(&best.fitted, &best.recipe.lexical)?;
+        let ensemble = ensemble.as_ref().filter(|_| best.recipe.contextual.is_some());
+        let head = self.head(&best.fitted, table, ensemble)?;
+        let bundle = self.assemble(&best, &head, scores)?;
         self.reporter.part(Stage::Assemble, 0.95..1.0, 1.0, None)?;
         Ok(bundle)
     }
 
-    fn vectors_for(&self, recipe: &Recipe) -> Option<&[f32]> {
-        recipe.contextual.as_ref().and(self.vectors.as_deref())
-    }
-
-    fn learn(
+    /// Learns with falling strengths of regularisation, each from where the one before ended, and returns what does
+    /// best on what each of `trials` holds out.
+    fn tune(
         &self,
         recipe: &Recipe,
-        examples: &[usize],
+        ground: &Ground<'_>,
+        trials: &[Trial],
+        part: Range<f32>,
+    ) -> Result<Tried, TrainError> {
+        let given = [recipe.lexical.l1, recipe.lexical.l2];
+        let strengths = match (self.open, &recipe.contextual) {
+            (true, Some(_)) => STRENGTHS.as_slice(),
+            _ => &[given],
+        };
+        let share = (part.end - part.start) / strengths.len() as f32;
+        let mut last: Vec<Option<Fitted>> = vec![None; trials.len()];
+        let mut best: Option<Tried> = None;
+        for (number, &[l1, l2]) in strengths.iter().enumerate() {
+            let mut recipe = recipe.clone();
+            (recipe.lexical.l1, recipe.lexical.l2) = (l1, l2);
+            let from = part.start + share * number as f32;
+            let most = recipe
+                .lexical
+                .max_iterations
+                .min(TRIAL_ITERATIONS_MAX * if strengths.len() > 1 { 1 } else { 2 });
+            let short = LexicalRecipe { max_iterations: most, ..recipe.lexical.clone() };
+            let fits = map(trials.len(), |trial| {
+                let watch = self.watch(&short, Stage::Validate, from..from + share);
+                ground.fit(&trials[trial].kept, &short, last[trial].as_ref(), watch)
+            });
+            let fits = fits.into_iter().collect::<Result<Vec<_>, _>>()?;
+            let judgement = judge(&self.corpus, trials, ground, &fits);
+            tracing::debug!(l1, l2, f1 = judgement.f1, boldness = judgement.boldness, "strength tried");
+            let reached = best.as_ref().map_or(-1.0, |best| best.judgement.f1);
+            last = fits.into_iter().map(Some).collect();
+            if judgement.f1 > reached {
+                best = last[0].clone().map(|fitted| Tried { recipe, fitted, judgement });
+            } else if judgement.f1 < reached - FALLEN {
+                break;
+            }
+        }
+        best.ok_or(TrainError::Diverged)
+    }
+
+    /// What is held out.
+    fn trials(&self, ensemble: Option<&Ensemble>) -> Vec<Trial> {
+        let halves = match ensemble {
+            Some(ensemble) => {
+                let folds = if self.corpus.report.words <= TWO_FOLDS_WORDS_MAX { 2 } else { 1 };
+                ensemble.halves().into_iter().take(folds).collect()
+            }
+            None => vec![hold_out(&self.corpus, self.request.seed)],
+        };
+        let ranges = |examples: &[usize]| {
+            examples.iter().map(|&example| self.corpus.examples[example].clone()).collect()
+        };
+        let trials = halves.iter().map(|(kept, held)| Trial { kept: ranges(kept), held: ranges(held) });
+        trials.collect()
+    }
+
+    /// Tells how far a fit is.
+    fn watch(
+        &self,
+        recipe: &LexicalRecipe,
         stage: Stage,
         part: Range<f32>,
-    ) -> Result<Learned, TrainError> {
-        let corpus = &self.corpus;
-        let middle = part.start + 0.6 * (part.end - part.start);
-        let ensemble = match (&recipe.contextual, &self.vectors) {
-            (Some(contextual), Some(vectors)) => {
-                let watch = |done, loss| self.reporter.watch(stage, part.start..middle, done, Some(loss));
-                Some(members::learn(corpus, examples, vectors, contextual, self.request.seed, &watch)?)
-            }
-            _ => None,
-        };
-        let given = ensemble.as_ref().map(|ensemble| ensemble.given.as_slice());
-        let ranges: Vec<Range<usize>> =
-            examples.iter().map(|&example| corpus.examples[example].clone()).collect();
-        let rest = if given.is_some() { middle } else { part.start }..part.end;
-        let most = recipe.lexical.max_iterations.max(1) as f32;
-        let watch = |iteration: usize, loss| {
-            self.reporter.watch(stage, rest.clone(), (iteration as f32 / most).min(1.0), Some(loss))
-        };
-        let fitted = fit::fit(corpus, &ranges, &recipe.lexical, given, watch)?;
-        let table = fitted.data.table(&fitted.weights, recipe.lexical.prune_below)?;
-        let (network, bias) = match &ensemble {
-            Some(ensemble) => {
-                let (network, bias) = ensemble.network(fitted.scale)?;
+    ) -> impl FnMut(usize, f64) -> ControlFlow<()> {
+        let most = recipe.max_iterations.max(1) as f32;
+        move |iteration, loss| {
+            self.reporter.watch(stage, part.clone(), (iteration as f32 / most).min(1.0), Some(loss))
+        }
+    }
+
+    /// The members that the contextual recipe asks for.
+    fn members(&self) -> Result<Option<Ensemble>, TrainError> {
+        let contextual = self.candidates.iter().find_map(|recipe| recipe.contextual.as_ref());
+        let (Some(contextual), Some(vectors)) = (contextual, &self.vectors) else { return Ok(None) };
+        let watch = |done, loss| self.reporter.watch(Stage::Learn, 0.25..0.6, done, Some(loss));
+        Ok(Some(members::learn(&self.corpus, vectors, contextual, self.request.seed, &watch)?))
+    }
+
+    fn head(&self, fitted: &Fitted, table: Sparse, ensemble: Option<&Ensemble>) -> Result<Head, TrainError> {
+        let (network, bias) = match (ensemble, &self.vectors) {
+            (Some(ensemble), Some(vectors)) => {
+                let (network, bias) = ensemble.network(vectors, fitted.scale())?;
                 (Some(network), bias)
             }
-            None => (None, vec![0.0; corpus.tags.len()]),
+            _ => (None, vec![0.0; self.corpus.tags.len()]),
         };
-        Ok(Learned { head: Head::new(bias, table, network)?, fitted })
+        Ok(Head::new(bias, table, network)?)
     }
 
     fn assemble(
         &self,
-        recipe: &Recipe,
-        learned: &Learned,
-        temperature: f64,
+        best: &Tried,
+        head: &Head,
         scores: BTreeMap<String, f64>,
     ) -> Result<Bundle, TrainError> {
-        let request = self.request;
-        let head = learned.head.to_bytes();
+        let (request, recipe) = (self.request, &best.recipe);
+        let head = head.to_bytes();
         let mut documents: Vec<String> = request.corpus.iter().map(|d| d.document.location.clone()).collect();
         documents.sort();
         let encoder = request.encoder.as_ref().filter(|_| recipe.kind == RecipeKind::Contextual);
@@ -172,8 +260,9 @@ impl<'a> Run<'a> {
             recipe: recipe.clone(),
             language: request.language.clone(),
             categories: request.categories.iter().map(|category| category.as_str().to_owned()).collect(),
-            lattice: Chain::split(self.corpus.tags.len(), &learned.fitted.lattice),
-            temperature: temperature as f32,
+            lattice: Chain::split(self.corpus.tags.len(), best.fitted.lattice()),
+            temperature: best.judgement.temperature as f32,
+            boldness: best.judgement.boldness as f32,
             encoder: encoder.map(|encoder| encoder.reference.clone()),
             files: BTreeMap::from([(HEAD_FILE.to_owned(), FileRef::of(&head))]),
             lineage: Lineage {
@@ -190,6 +279,11 @@ impl<'a> Run<'a> {
         };
         Ok(Bundle::new(manifest, BTreeMap::from([(HEAD_FILE.to_owned(), head)]))?)
     }
+}
+
+/// What members say about words they have not seen, for a recipe that asks.
+fn given<'a>(recipe: &Recipe, ensemble: Option<&'a Ensemble>) -> Option<&'a [f32]> {
+    recipe.contextual.as_ref().and(ensemble).map(|ensemble| ensemble.given.as_slice())
 }
 
 fn name(recipe: &Recipe) -> &'static str {

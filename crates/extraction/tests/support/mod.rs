@@ -223,6 +223,7 @@ fn manifest(head: &Head) -> Manifest {
         categories: vec!["Claimant".into(), "PolicyNumber".into()],
         lattice: Lattice { transitions: vec![0.0; 25], start: vec![0.0; 5], end: vec![0.0; 5] },
         temperature: 1.0,
+        boldness: 0.0,
         encoder: None,
         files,
         lineage: Lineage::default(),

@@ -24,6 +24,7 @@ pub(crate) fn write(root: &Path, id: &str, encoder: Option<model::EncoderRef>) -
         categories: vec!["Thing".into()],
         lattice: Lattice::default(),
         temperature: 1.0,
+        boldness: 0.0,
         encoder,
         files: BTreeMap::new(),
         lineage: Lineage::default(),
@@ -44,7 +45,7 @@ fn head(tags: usize, width: Option<usize>) -> Head {
     let sparse = Sparse::new(vec![FEATURE], vec![0, 1], vec![Entry { tag: 1, weight: WEIGHT }])
         .expect("a sound table");
     let network = width.map(|width| {
-        let layout = Layout { width, hidden: 0, reach: 0, tags };
+        let layout = Layout { width, hidden: 0, reach: 0, tags, forms: 0 };
         let mut weights = vec![0.0; layout.weights()];
         // Scale 1 everywhere, then the linear map's one weight.
         weights[width..2 * width].fill(1.0);

@@ -140,18 +140,54 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The row, among `rows` (a power of two, or 0 for none), of a feature that tells how something is written; several
+/// share a row. The lowest bit of a hash says whether its feature is such a *form*.
+pub fn form(hash: u64, rows: usize) -> Option<usize> {
+    (hash & 1 == 1 && rows > 0).then(|| (hash >> 1) as usize & (rows - 1))
+}
+
+impl Template {
+    /// Whether the template's features are forms.
+    const fn is_form(self) -> bool {
+        matches!(
+            self,
+            Self::Shape
+                | Self::ShortShape
+                | Self::Prefix
+                | Self::Suffix
+                | Self::Kind
+                | Self::Length
+                | Self::Gaps
+                | Self::Beyond
+                | Self::NearShape
+                | Self::NearKind
+                | Self::ShapePair
+                | Self::ShapeTriple
+                | Self::LinePlace
+                | Self::Quoted
+                | Self::Repeated
+                | Self::ElsewhereShape
+        )
+    }
+}
+
+/// A feature's hash.
+fn feature(template: Template, place: u64, value: u64) -> u64 {
+    join(template as u64 | place << 32, value) & !1 | u64::from(template.is_form())
+}
+
 struct Writer {
     hashes: Vec<u64>,
 }
 
 impl Writer {
     fn push(&mut self, template: Template, value: u64) {
-        self.hashes.push(join(template as u64, value));
+        self.hashes.push(feature(template, 0, value));
     }
 
     /// A feature of a neighbour: `place` tells distances apart.
     fn push_near(&mut self, template: Template, place: u64, value: u64) {
-        self.hashes.push(join(template as u64 | place << 32, value));
+        self.hashes.push(feature(template, place, value));
     }
 
     fn own(&mut self, word: &Attributes) {

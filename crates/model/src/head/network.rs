@@ -1,10 +1,14 @@
-//! The dense part: encoder vectors of a word and its neighbours to scores.
+//! The dense part: encoder vectors and forms of a word and its neighbours to scores.
 //!
-//! `x = (vector - mean) * scale`, `h = relu(x·W + b)`, `score += x·L + Σ_d h[word + d]·O_d` for `d` in
-//! `-reach..=reach` within the word's sequence.
+//! `x = (vector - mean) * scale`, `[l h] = x·M`, `h = relu(h + Σ E[form] + b)`, `score += l + Σ_d h[word + d]·O_d` for
+//! `d` in `-reach..=reach` within the word's sequence. Forms (see [`crate::features::form`]) are what an uncased encoder
+//! does not see: how words are written.
 
 use super::HeadError;
+use crate::Inputs;
+use crate::features::form;
 use crate::product::{self, Matrix};
+use std::ops::Range;
 
 /// Sizes of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +21,16 @@ pub struct Layout {
     pub reach: usize,
     /// Tags.
     pub tags: usize,
+    /// Rows that forms share, a power of two; 0 for a network that reads no forms.
+    pub forms: usize,
 }
 
 /// Weights of the dense part, all matrices row after row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     layout: Layout,
-    /// Mean, scale (both `width`), L (`width * tags`), W (`width * hidden`), b (`hidden`),
-    /// O (`(2 * reach + 1) * hidden * tags`), one after the other.
+    /// Mean, scale (both `width`), M (`width * (tags + hidden)`), b (`hidden`), O (`(2 * reach + 1) * hidden * tags`),
+    /// E (`forms * hidden`), one after the other.
     weights: Vec<f32>,
 }
 
@@ -32,11 +38,15 @@ pub struct Network {
 const BLOCK_WORDS: usize = 1_024;
 
 impl Layout {
-    /// Lengths of mean, scale, L, W, b and O.
+    /// Lengths of mean, scale, M, b, O and E.
     pub fn lengths(&self) -> [usize; 6] {
-        let outputs = (2 * self.reach + 1) * self.hidden * self.tags;
-        let Self { width, hidden, tags, .. } = *self;
-        [width, width, width * tags, width * hidden, hidden, outputs]
+        let Self { width, hidden, tags, forms, .. } = *self;
+        [width, width, width * (tags + hidden), hidden, self.around() * tags, forms * hidden]
+    }
+
+    /// Hidden units of a word and its neighbours.
+    pub fn around(&self) -> usize {
+        (2 * self.reach + 1) * self.hidden
     }
 
     /// Number of weights.
@@ -46,14 +56,17 @@ impl Layout {
 }
 
 impl Network {
-    /// A network from its weights in the order mean, scale, L, W, b, O (see the module's formula).
+    /// A network from its weights in the order mean, scale, M, b, O, E (see the module's formula).
     ///
     /// # Errors
-    /// [`HeadError::Invalid`] when their number does not fit the layout.
+    /// [`HeadError::Invalid`] when their number does not fit the layout or forms are no power of two.
     pub fn new(layout: Layout, weights: Vec<f32>) -> Result<Self, HeadError> {
         if weights.len() != layout.weights() {
             let reason = format!("{} network weights, {layout:?} needs {}", weights.len(), layout.weights());
             return Err(HeadError::Invalid(reason));
+        }
+        if layout.forms > 0 && !layout.forms.is_power_of_two() {
+            return Err(HeadError::Invalid(format!("{} rows for forms are no power of two", layout.forms)));
         }
         Ok(Self { layout, weights })
     }
@@ -87,9 +100,11 @@ impl Network {
         })
     }
 
-    /// Adds the network's scores to `scores` (`words * tags`); `vectors` are `words * width`, `sequences` word
-    /// borders. Sequences are taken several at once, never apart, so neighbours are always at hand.
-    pub(super) fn add(&self, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
+    /// Adds the network's scores to `scores` (`words * tags`); `vectors` are `words * width`. Sequences are taken
+    /// several at once, never apart, so neighbours are always at hand.
+    pub(super) fn add(&self, inputs: &Inputs, vectors: &[f32], scores: &mut [f32]) {
+        let sequences = &inputs.sequence_offsets;
+        let Layout { width, tags, .. } = self.layout;
         let mut first = 0;
         while first + 1 < sequences.len() {
             let mut last = first + 1;
@@ -98,46 +113,65 @@ impl Network {
             {
                 last += 1;
             }
-            let (from, to) = (sequences[first] as usize, sequences[last] as usize);
-            let Layout { width, tags, .. } = self.layout;
-            let block = &mut scores[from * tags..to * tags];
-            self.add_block(&vectors[from * width..to * width], &sequences[first..=last], block);
+            let words = sequences[first] as usize..sequences[last] as usize;
+            let block = &mut scores[words.start * tags..words.end * tags];
+            let vectors = &vectors[words.start * width..words.end * width];
+            self.add_block(inputs, words, vectors, &sequences[first..=last], block);
             first = last;
         }
     }
 
-    fn add_block(&self, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
-        let Layout { width, hidden, reach, tags } = self.layout;
-        let [mean, scale, linear, inner, inner_bias, outer] = self.parts();
-        let words = vectors.len() / width;
-        let mut inputs = vectors.to_vec();
-        for row in inputs.chunks_exact_mut(width) {
+    fn add_block(
+        &self,
+        inputs: &Inputs,
+        words: Range<usize>,
+        vectors: &[f32],
+        sequences: &[u32],
+        scores: &mut [f32],
+    ) {
+        let Layout { width, hidden, reach, tags, .. } = self.layout;
+        let [mean, scale, inner, bias, outer, _] = self.parts();
+        let mut standard = vectors.to_vec();
+        for row in standard.chunks_exact_mut(width) {
             for ((value, mean), scale) in row.iter_mut().zip(mean).zip(scale) {
                 *value = (*value - mean) * scale;
             }
         }
-        product::add(scores, Matrix::new(&inputs, width), Matrix::new(linear, tags));
+        let mut both = vec![0.0; words.len() * (tags + hidden)];
+        product::add(&mut both, Matrix::new(&standard, width), Matrix::new(inner, tags + hidden));
+        let mut units = Vec::with_capacity(words.len() * hidden);
+        for ((word, both), scores) in
+            words.clone().zip(both.chunks_exact(tags + hidden)).zip(scores.chunks_exact_mut(tags))
+        {
+            let (linear, hidden) = both.split_at(tags);
+            scores.iter_mut().zip(linear).for_each(|(score, said)| *score += said);
+            let at = units.len();
+            units.extend(hidden.iter().zip(bias).map(|(unit, bias)| unit + bias));
+            self.add_forms(inputs, word, &mut units[at..]);
+        }
         if hidden == 0 {
             return;
         }
-        let mut units: Vec<f32> = inner_bias.iter().copied().cycle().take(words * hidden).collect();
-        product::add(&mut units, Matrix::new(&inputs, width), Matrix::new(inner, hidden));
         units.iter_mut().for_each(|unit| *unit = unit.max(0.0));
-        let mut said = vec![0.0; words * tags];
+        let mut said = vec![0.0; words.len() * tags];
         for (neighbour, outer) in outer.chunks_exact(hidden * tags).enumerate() {
             said.fill(0.0);
             product::add(&mut said, Matrix::new(&units, hidden), Matrix::new(outer, tags));
-            let base = sequences[0];
             for borders in sequences.windows(2) {
-                let (from, to) = ((borders[0] - base) as usize, (borders[1] - base) as usize);
-                add_shifted(
-                    &mut scores[from * tags..to * tags],
-                    &said[from * tags..to * tags],
-                    neighbour,
-                    reach,
-                    tags,
-                );
+                let [from, to] = [0, 1].map(|border| (borders[border] as usize - words.start) * tags);
+                add_shifted(&mut scores[from..to], &said[from..to], neighbour, reach, tags);
             }
+        }
+    }
+
+    /// Adds the rows of a word's forms to its hidden units.
+    fn add_forms(&self, inputs: &Inputs, word: usize, units: &mut [f32]) {
+        let Layout { hidden, forms, .. } = self.layout;
+        let table = self.parts()[5];
+        let features = inputs.feature_offsets[word] as usize..inputs.feature_offsets[word + 1] as usize;
+        for row in inputs.features[features].iter().filter_map(|&feature| form(feature, forms)) {
+            let row = &table[row * hidden..(row + 1) * hidden];
+            units.iter_mut().zip(row).for_each(|(unit, value)| *unit += value);
         }
     }
 }

@@ -66,6 +66,21 @@ fn case() -> impl Strategy<Value = Case> {
 
 proptest! {
     #[test]
+    fn boldness_is_a_bonus_for_entities_after_words_outside(case in case(), bonus in 0.0f64..3.0) {
+        let (plain, bold) = (case.lattice(1.0), case.lattice(1.0).bolder(bonus));
+        for (reading, _) in case.readings() {
+            let before = [OUTSIDE].into_iter().chain(reading.iter().copied());
+            let begins = before.zip(&reading).filter(|&(before, &tag)| before == OUTSIDE && tag != OUTSIDE);
+            let expected = plain.score(&case.emissions, &reading) + bonus * begins.count() as f64;
+            prop_assert!((bold.score(&case.emissions, &reading) - expected).abs() < 1e-9);
+        }
+        let sum: f64 = case.readings().iter().map(|(reading, _)| bold.score(&case.emissions, reading).exp()).sum();
+        let mut posterior = Posterior::default();
+        posterior.run(&bold, &case.emissions);
+        prop_assert!((posterior.log_partition() - sum.ln()).abs() < 1e-6);
+    }
+
+    #[test]
     fn agrees_with_listing_every_reading(case in case()) {
         let lattice = case.lattice(1.0);
         let readings = case.readings();

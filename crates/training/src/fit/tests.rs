@@ -28,7 +28,8 @@ fn every_parameter_receives_its_gradient() {
     let data = SparseData::new(&corpus, &corpus.examples, 1);
     let mut random = Random::new(1, 0);
     let given: Vec<f32> = (0..corpus.words() * 5).map(|_| random.symmetric()).collect();
-    let mut objective = Objective::new(&corpus, &corpus.examples, &data, Some(&given), 0.1);
+    let mut objective =
+        Objective::new(&corpus, &corpus.examples, &data, data.reachable(0.0), Some(&given), 0.1);
     let mut x = objective.start();
     x.iter_mut().for_each(|value| *value += 0.2 * random.symmetric());
     let mut gradient = vec![0.0; x.len()];
@@ -53,20 +54,44 @@ fn learning_lowers_the_loss_and_leaves_weights_at_zero() {
     let corpus = corpus();
     let go = |_, _| ControlFlow::Continue(());
     let recipe = LexicalRecipe::default();
-    let fitted = fit(&corpus, &corpus.examples, &recipe, None, go).expect("finite");
     let data = SparseData::new(&corpus, &corpus.examples, 1);
-    let mut objective = Objective::new(&corpus, &corpus.examples, &data, None, recipe.l2);
+    let ground = Ground::new(&corpus, &data, None);
+    let fitted = ground.fit(&corpus.examples, &recipe, None, go).expect("finite");
+    let mut objective =
+        Objective::new(&corpus, &corpus.examples, &data, data.reachable(0.0), None, recipe.l2);
     let start = objective.start();
     let before = objective.evaluate(&start, &mut vec![0.0; start.len()]);
     assert!(fitted.outcome.objective < 0.3 * before, "{} of {before}", fitted.outcome.objective);
-    let zeros = fitted.weights.iter().filter(|&&weight| weight == 0.0).count();
-    assert!(zeros > fitted.weights.len() / 3, "{zeros} of {}", fitted.weights.len());
+    let all = data.weights(data.reachable(0.0));
+    let used = fitted.weights().iter().filter(|&&weight| weight != 0.0).count();
+    assert!(3 * used < 2 * all, "{used} of {all}");
 }
 
 #[test]
 fn learning_stops_when_told() {
     let corpus = corpus();
-    let stopped =
-        fit(&corpus, &corpus.examples, &LexicalRecipe::default(), None, |_, _| ControlFlow::Break(()));
+    let data = SparseData::new(&corpus, &corpus.examples, 1);
+    let ground = Ground::new(&corpus, &data, None);
+    let recipe = LexicalRecipe::default();
+    let stopped = ground.fit(&corpus.examples, &recipe, None, |_, _| ControlFlow::Break(()));
     assert_eq!(stopped.map(|_| ()), Err(Stop::Cancelled));
+}
+
+#[test]
+fn features_that_cannot_reach_a_weight_are_left_out_without_a_difference() {
+    let corpus = corpus();
+    let data = SparseData::new(&corpus, &corpus.examples, 1);
+    let all = data.reachable(0.0);
+    for l1 in [1.0, 2.5, 6.0] {
+        let features = data.reachable(l1);
+        assert!(features < all);
+        let mut objective = Objective::new(&corpus, &corpus.examples, &data, all, None, 0.1);
+        let settings = owlqn::Settings { l1, max_iterations: 100, tolerance: 1e-6 };
+        let mut x = objective.start();
+        let go = |_, _| ControlFlow::Continue(());
+        owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), go)
+            .expect("finite");
+        let out = &x[data.weights(features)..data.weights(all)];
+        assert!(out.iter().all(|&weight| weight == 0.0), "under {l1}");
+    }
 }
