@@ -40,10 +40,11 @@ fn burst(server: &Server) -> Result<()> {
     let client = server.client();
     let secrets: Value = serde_json::from_slice(&fs::read(server.data().join("secrets.json"))?)?;
     let secret = secrets["eventsSecret"].as_str().context("no events secret")?.to_owned();
+    let (client, secret) = (&client, secret.as_str());
     let begun = Instant::now();
     let mut milliseconds = thread::scope(|scope| {
         let senders: Vec<_> =
-            (0..SENDERS).map(|sender| scope.spawn(|| send(&client, &secret, sender))).collect();
+            (0..SENDERS).map(|sender| scope.spawn(move || send(client, secret, sender))).collect();
         let sent = senders.into_iter().map(|sender| sender.join().expect("a sender does not panic"));
         sent.collect::<Result<Vec<_>>>().map(|times| times.concat())
     })?;
