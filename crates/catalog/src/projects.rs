@@ -244,7 +244,7 @@ async fn never_filled<C: Connection>(tx: &mut Transaction<C>, name: &str) -> Res
     let failed = "SELECT COUNT(*) FROM jobs JOIN projects ON projects.name = jobs.project \
                   WHERE projects.name = ?1 AND jobs.kind = ?2 AND jobs.status = ?3 \
                   AND jobs.created_at = projects.created_at";
-    let made_by = [name.into(), JobKind::Import.into(), JobStatus::Failed.into()];
+    let made_by = [name.into(), JobKind::Import.word().into(), JobStatus::Failed.into()];
     let filled = "SELECT COUNT(*) FROM documents JOIN projects ON projects.label_set = documents.label_set \
                   WHERE projects.name = ?1";
     Ok(tx.count(failed, &made_by).await? > 0 && tx.count(filled, &[name.into()]).await? == 0)
