@@ -334,6 +334,6 @@ mod tests {
         assert_eq!((refused.kind, refused.target.as_deref()), (ErrorKind::Field, Some("projectKind")));
         assert_eq!(classifier.update(created()).unwrap_err().kind, ErrorKind::Conflict);
         let missing = ProjectPatch::default().create(name()).unwrap_err();
-        assert_eq!(missing.details.len(), 3);
+        assert_eq!(missing.details.len(), 4);
     }
 }

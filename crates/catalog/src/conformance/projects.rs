@@ -98,8 +98,10 @@ pub(super) async fn a_failed_first_import_binds_to_nothing(database: &impl Datab
     catalog.enqueue_import(&moved, &import("second"), at(3)).await.expect("another container");
     assert_eq!(catalog.project("P").await.map(|found| found.container), Ok("elsewhere".to_owned()));
     fail(&catalog).await;
-    imported(&catalog, "third", "P", &[document("a.txt", &[("X", 1)])]).await;
-    let refused = catalog.enqueue_import(&project("P"), &import("fourth"), at(5)).await;
+    catalog.enqueue_import(&project("P"), &import("third"), at(3)).await.expect("the first container again");
+    fail(&catalog).await;
+    imported(&catalog, "fourth", "P", &[document("a.txt", &[("X", 1)])]).await;
+    let refused = catalog.enqueue_import(&moved, &import("fifth"), at(5)).await;
     assert!(matches!(refused, Err(Error::ContainerFixed { .. })), "it has documents by now: {refused:?}");
     // Nor does the import move a project that somebody made before.
     with_project(&catalog, "Q").await;
@@ -112,9 +114,9 @@ pub(super) async fn a_failed_first_import_binds_to_nothing(database: &impl Datab
 
 /// The import that waits begins and fails.
 async fn fail<D: Driver>(catalog: &Catalog<D>) {
-    let leased = catalog.lease("worker", &[JobKind::Import], at(1), TTL).await.expect("lease");
+    let leased = catalog.lease("worker", &[JobKind::Import], at(3), TTL).await.expect("lease");
     let lease = leased.expect("the job is due").lease().expect("a leased job has a lease");
-    catalog.finish(&lease, &Outcome::failed("[]"), at(2)).await.expect("the lease holds");
+    catalog.finish(&lease, &Outcome::failed("[]"), at(4)).await.expect("the lease holds");
 }
 
 pub(super) async fn delete_removes_everything(database: &impl Database) {
