@@ -52,7 +52,8 @@ pub struct LexicalRecipe {
     pub document_context: bool,
     /// Features seen on fewer words of the training set than this are left out.
     pub min_count: u32,
-    /// Weight of the L1 term, which makes the head sparse.
+    /// Weight of the L1 term, which makes the head sparse. With an encoder, recipes asked for by name choose it and `l2`
+    /// on documents held out.
     pub l1: f32,
     /// Weight of the L2 term, one half of it times the squared norm.
     pub l2: f32,

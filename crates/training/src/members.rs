@@ -40,7 +40,11 @@ pub(crate) fn learn(
         pairs.filter(|(_, fold)| keep(**fold)).map(|(range, _)| range.clone()).collect()
     };
     let learned = map(folds, |fold| {
-        let seen = part(&|other| other != fold || folds == 1);
+        let mut seen = part(&|other| other != fold);
+        if seen.is_empty() {
+            // One fold, or a single example: there is nothing to be blind to.
+            seen = corpus.examples.clone();
+        }
         let mut random = Random::new(seed, 16 + fold as u64);
         let epochs = recipe.epochs as f32;
         let watch = |epoch: u32, loss: f64| watch((epoch + 1) as f32 / epochs, loss);

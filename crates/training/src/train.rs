@@ -61,15 +61,19 @@ struct Tried {
 /// encoder, what the lexical part learns by heart may be worth less than nothing; without one it is all there is.
 const STRENGTHS: [[f32; 2]; 4] = [[16.0, 4.0], [3.0, 1.0], [0.5, 0.5], [0.1, 0.1]];
 
-/// Corpora of up to this many words are judged on two folds, so that no single document decides; others on one.
-const TWO_FOLDS_WORDS_MAX: u64 = 60_000;
+/// Corpora of up to this many words are judged on every fold, so that no single document decides; others on one.
+const EVERY_FOLD_WORDS_MAX: u64 = 50_000;
 
 /// Passes that tell strengths apart; the last fit has as many as the recipe says.
-const TRIAL_ITERATIONS_MAX: u32 = 30;
+const TRIAL_ITERATIONS_MAX: u32 = 40;
 
 /// How much better the lexical recipe must do than the contextual one: in a trial one member speaks for all, which know
 /// more together.
 const TOGETHER: f64 = 0.02;
+
+/// By how much a weaker regularisation may seem to do worse and is still taken, times the number of documents: of few
+/// documents the next may be like one that was learned from, as agreements are, and learning by heart pays.
+const DOUBT: f64 = 0.1;
 
 /// No weaker regularisation is tried once the score has fallen this far below the best one.
 const FALLEN: f64 = 0.01;
@@ -166,7 +170,8 @@ impl<'a> Run<'a> {
         };
         let share = (part.end - part.start) / strengths.len() as f32;
         let mut last: Vec<Option<Fitted>> = vec![None; trials.len()];
-        let mut best: Option<Tried> = None;
+        let doubt = DOUBT / self.request.corpus.len().max(1) as f64;
+        let (mut best, mut reached) = (None, 0.0f64);
         for (number, &[l1, l2]) in strengths.iter().enumerate() {
             let mut recipe = recipe.clone();
             (recipe.lexical.l1, recipe.lexical.l2) = (l1, l2);
@@ -183,11 +188,11 @@ impl<'a> Run<'a> {
             let fits = fits.into_iter().collect::<Result<Vec<_>, _>>()?;
             let judgement = judge(&self.corpus, trials, ground, &fits);
             tracing::debug!(l1, l2, f1 = judgement.f1, boldness = judgement.boldness, "strength tried");
-            let reached = best.as_ref().map_or(-1.0, |best| best.judgement.f1);
             last = fits.into_iter().map(Some).collect();
-            if judgement.f1 > reached {
+            if judgement.f1 >= reached - doubt || best.is_none() {
+                reached = reached.max(judgement.f1);
                 best = last[0].clone().map(|fitted| Tried { recipe, fitted, judgement });
-            } else if judgement.f1 < reached - FALLEN {
+            } else if judgement.f1 < reached - FALLEN - doubt {
                 break;
             }
         }
@@ -196,13 +201,16 @@ impl<'a> Run<'a> {
 
     /// What is held out.
     fn trials(&self, ensemble: Option<&Ensemble>) -> Vec<Trial> {
-        let halves = match ensemble {
-            Some(ensemble) => {
-                let folds = if self.corpus.report.words <= TWO_FOLDS_WORDS_MAX { 2 } else { 1 };
-                ensemble.halves().into_iter().take(folds).collect()
-            }
+        let mut halves = match ensemble {
+            Some(ensemble) => ensemble.halves(),
             None => vec![hold_out(&self.corpus, self.request.seed)],
         };
+        if self.corpus.report.words > EVERY_FOLD_WORDS_MAX {
+            halves.truncate(1);
+        }
+        if halves.is_empty() {
+            halves.push(((0..self.corpus.examples.len()).collect(), Vec::new()));
+        }
         let ranges = |examples: &[usize]| {
             examples.iter().map(|&example| self.corpus.examples[example].clone()).collect()
         };

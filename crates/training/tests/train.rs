@@ -213,6 +213,18 @@ fn auto_compares_recipes_and_says_so() {
 }
 
 #[test]
+fn a_single_line_is_enough_for_every_recipe() {
+    let (corpus, tokenizer) = ([labeled("a", "[person:Anna] lives in [place:Oslo].")], tokenizer());
+    for recipe in [RecipeChoice::Lexical, RecipeChoice::Contextual, RecipeChoice::Auto] {
+        let mut request = request(&corpus, recipe);
+        let reference = reference(&tokenizer, 8);
+        request.encoder = Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer });
+        let bundle = train(&request, &mut go).expect("trained");
+        assert_eq!(bundle.manifest.lineage.labels, 2);
+    }
+}
+
+#[test]
 fn labels_over_line_ends_lengthen_sequences() {
     let documents: Vec<_> = (0..8)
         .map(|at| {

@@ -26,6 +26,8 @@ pub(super) struct Attributes {
     pub(super) length: u8,
     pub(super) gap: Gap,
     pub(super) colon: bool,
+    /// The script of a word that is one character of a script without spaces: its class in a shape.
+    pub(super) script: Option<u8>,
     /// Bit 0: between quotation marks; bit 1: in brackets (within its line).
     pub(super) enclosed: u8,
 }
@@ -94,6 +96,10 @@ impl Buffers {
         self.shape.extend(considered.chars().map(class));
         let kinds = kinds(&self.shape);
         let length = self.shape.len().min(20) as u8;
+        let script = match self.shape[..] {
+            [class @ (b'h' | b'k' | b'K')] => Some(class),
+            _ => None,
+        };
         let shape = xxh3_64(&self.shape[..self.shape.len().min(10)]);
         self.shape.dedup();
         let (affixes, affix_count) = affixes(&self.lower);
@@ -107,6 +113,7 @@ impl Buffers {
             kinds,
             length,
             gap,
+            script,
             colon: matches!(word, ":" | "："),
             enclosed: 0,
         }
@@ -139,6 +146,7 @@ fn class(sign: char) -> u8 {
         '\u{3040}'..='\u{309F}' => b'h',
         '\u{30A0}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9F}' => b'k',
         '\u{2E80}'..='\u{2FDF}'
+        | '\u{3005}'..='\u{3007}'
         | '\u{3400}'..='\u{9FFF}'
         | '\u{F900}'..='\u{FAFF}'
         | '\u{20000}'..='\u{3FFFF}' => b'K',

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod document;
+mod script;
 
 use crate::LexicalRecipe;
 use attributes::{Attributes, describe};
@@ -55,6 +56,12 @@ enum Template {
     ElsewhereAfter,
     ElsewhereShape,
     LineLast,
+    Run,
+    RunPlace,
+    RunBefore,
+    RunAfter,
+    TripleBefore,
+    TripleAfter,
 }
 
 /// Spreads all bits over all bits (the finisher of SplitMix64).
@@ -85,6 +92,7 @@ pub fn extract(text: &str, segmentation: &Segmentation, recipe: &LexicalRecipe) 
             writer.near(&line, word);
             writer.joined(&line, word);
             writer.place(&line, word);
+            writer.script(&line, word);
             if let Some(occurrences) = &occurrences {
                 writer.elsewhere(occurrences, &attributes, word);
             }
@@ -114,6 +122,8 @@ struct Line<'a> {
     words: std::ops::Range<usize>,
     /// Where the part after a "key:" begins, and the key's hash.
     key: Option<(usize, u64)>,
+    /// Runs of one script without spaces.
+    runs: Vec<std::ops::Range<usize>>,
     /// The last word of letters: lines of forms and agreements often name at their end whom they are about.
     last: Option<usize>,
 }
@@ -130,7 +140,7 @@ impl<'a> Line<'a> {
             (colon + 1, hash)
         });
         let last = words.clone().rev().find(|&word| !all[word].kinds.is_sign_or_digits());
-        Self { all, words, key, last }
+        Self { all, runs: script::runs(all, words.clone()), words, key, last }
     }
 
     /// The neighbour at a distance, if it is on this line.
@@ -167,6 +177,7 @@ impl Template {
                 | Self::Quoted
                 | Self::Repeated
                 | Self::ElsewhereShape
+                | Self::RunPlace
         )
     }
 }

@@ -24,7 +24,7 @@ fn hashes_are_those_of_this_feature_set() {
     let (_, features) = features(text, true);
     let mut digest = 0;
     features.hashes.iter().for_each(|&hash| digest = join(digest, hash));
-    expect!["1111 features, 3a697d00317ff13b"]
+    expect!["1119 features, aa56f0e76b22364f"]
         .assert_eq(&format!("{} features, {digest:016x}", features.hashes.len()));
 }
 
@@ -56,6 +56,27 @@ fn a_huge_word_costs_no_more_features_than_another() {
     let (_, short) = features("abcdefgh", true);
     let (_, huge) = features(&"abcdefgh".repeat(2_000), true);
     assert_eq!(short.hashes.len(), huge.hashes.len());
+}
+
+#[test]
+fn characters_know_the_run_of_their_script() {
+    let text = "東京タワーはABC社";
+    let (segmentation, found) = features(text, false);
+    let run = |part: &str| {
+        let lower = |sign: char| xxhash_rust::xxh3::xxh3_64(sign.to_string().as_bytes());
+        part.chars().fold(0, |hash, sign| join(hash, lower(sign)))
+    };
+    assert_eq!(segmentation.words.len(), 8);
+    for (word, part) in [(0, "東京"), (1, "東京"), (2, "タワー"), (4, "タワー"), (5, "は"), (7, "社")]
+    {
+        assert!(of_word(&found, word).contains(&feature(Template::Run, 0, run(part))), "{word} {part}");
+    }
+    assert!(of_word(&found, 3).contains(&feature(Template::RunBefore, 0, run("東京"))));
+    assert!(of_word(&found, 3).contains(&feature(Template::RunAfter, 0, run("は"))));
+    // Letters lie between: what is beyond them is not beside.
+    assert!(!of_word(&found, 7).contains(&feature(Template::RunBefore, 0, run("は"))));
+    let latin = of_word(&found, 6);
+    assert!(!latin.contains(&feature(Template::Run, 0, run("abc"))));
 }
 
 #[test]
