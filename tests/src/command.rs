@@ -1,10 +1,10 @@
 //! Runs of the program's commands, as a shell runs them.
 
 use crate::{Server, places};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// What decides about servers and colours, and must not leak in from outside.
 const VARIABLES: [&str; 9] = [
@@ -113,6 +113,20 @@ pub fn add_key(server: &Server, name: &str, role: &str) -> Result<String> {
     let data = server.data().to_str().context("the data folder's name is not UTF-8")?;
     let made = run(command(&["key", "add", name, "--role", role, "--data", data])?, "")?.ended(0)?;
     Ok(made.stdout.trim().to_owned())
+}
+
+/// What a command that needs no input printed.
+///
+/// # Errors
+/// It can't be started, or fails; the message holds its output.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    let name = format!("{command:?}");
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start {name}"))?;
+    if !output.status.success() {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("{name} ended with {}\n{out}{err}", output.status);
+    }
+    Ok(output)
 }
 
 fn press_ctrl_c(child: &Child) -> Result<()> {

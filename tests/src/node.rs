@@ -1,10 +1,11 @@
 //! The vendor's SDK for JavaScript, in a folder of its own under `build/`.
 
+use crate::command::output;
 use crate::places::root;
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use std::ffi::OsStr;
 use std::fs;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 /// What is wanted, and the versions of all that comes with it.
 const PACKAGES: [&str; 2] = ["package.json", "package-lock.json"];
@@ -48,14 +49,4 @@ fn install() -> Result<()> {
     npm.current_dir(&home).args(["ci", "--silent", "--no-audit", "--no-fund"]);
     output(&mut npm)?;
     Ok(fs::write(&stamp, wanted)?)
-}
-
-fn output(command: &mut Command) -> Result<Output> {
-    let name = format!("{command:?}");
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start {name}"))?;
-    if !output.status.success() {
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        bail!("{name} ended with {}\n{out}{err}", output.status);
-    }
-    Ok(output)
 }

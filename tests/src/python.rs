@@ -1,11 +1,12 @@
 //! Clients that were not written here, in virtual environments of their own under `build/`.
 
+use crate::command::output;
 use crate::places::root;
 use crate::server::Server;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs};
 
@@ -147,14 +148,4 @@ pub fn keys(server: &Server, bucket: &str) -> Result<Vec<String>> {
 pub fn object(server: &Server, bucket: &str, key: &str) -> Result<String> {
     let access = server.access_file();
     CLIENTS.run("bucket.py", &[access.as_os_str(), "show".as_ref(), bucket.as_ref(), key.as_ref()])
-}
-
-fn output(command: &mut Command) -> Result<Output> {
-    let name = format!("{command:?}");
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start {name}"))?;
-    if !output.status.success() {
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        bail!("{name} ended with {}\n{out}{err}", output.status);
-    }
-    Ok(output)
 }

@@ -27,7 +27,10 @@ impl<D: Driver> Authoring<'_, D> {
                     catalog::Error::Exists { resource: catalog::Resource::Project, name: name.to_string() };
                 return Err(ApiError::from(error).at("allowOverwrite"));
             }
-            Some(project) => check_container(&project, container.as_deref())?,
+            Some(project) => {
+                let fits = container.as_deref().map_or(Ok(()), |wanted| project.check_container(wanted));
+                fits.map_err(|error| ApiError::from(error).at("storageInputContainerName"))?;
+            }
             None => self.check_project_quota().await?,
         }
         let seconds = i64::try_from(self.limits.copy_authorization_seconds).unwrap_or(i64::MAX);
@@ -90,14 +93,6 @@ impl<D: Driver> Authoring<'_, D> {
         Ok(self.job_reply(&jobs::state(&job)?, &job))
     }
 
-    async fn existing(&self, name: &ProjectName) -> Result<Option<Project>, ApiError> {
-        match self.catalog.project(name.as_str()).await {
-            Ok(project) => Ok(Some(project)),
-            Err(catalog::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// The id of this installation where the service has the id of a resource.
     async fn resource_id(&self) -> Result<String, ApiError> {
         Ok(format!("/spindle/installations/{}", self.catalog.installation_id().await?))
@@ -113,17 +108,6 @@ impl<D: Driver> Authoring<'_, D> {
         );
         Err(ApiError::new(ErrorKind::Field, message).at("targetResourceId"))
     }
-}
-
-fn check_container(project: &Project, wanted: Option<&str>) -> Result<(), ApiError> {
-    if wanted.is_none_or(|wanted| wanted == project.container) {
-        return Ok(());
-    }
-    let error = catalog::Error::ContainerFixed {
-        project: project.name.clone(),
-        container: project.container.clone(),
-    };
-    Err(ApiError::from(error).at("storageInputContainerName"))
 }
 
 fn refused(error: catalog::Error, target: &ProjectName) -> ApiError {

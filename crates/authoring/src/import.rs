@@ -19,11 +19,7 @@ impl<D: Driver> Authoring<'_, D> {
     /// # Errors
     /// 400 with all problems of the file, 409 while another job runs or when the container would change.
     pub async fn import(&self, name: &ProjectName, body: Vec<u8>) -> Answer {
-        let existing = match self.catalog.project(name.as_str()).await {
-            Ok(project) => Some(file_metadata(project)?),
-            Err(catalog::Error::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let existing = self.existing(name).await?.map(file_metadata).transpose()?;
         if let Some(format) = format_of(&self.query)? {
             return self.import_foreign(name, format, body, existing).await;
         }

@@ -33,17 +33,16 @@ impl<D: Driver> Authoring<'_, D> {
     /// 400 for wrong fields, 409 when the container would change, the quota of projects.
     pub async fn patch_project(&self, name: &ProjectName, body: &[u8]) -> Answer {
         let patch = ProjectPatch::parse(body, name)?;
-        let change = match self.catalog.project(name.as_str()).await {
-            Ok(project) => {
+        let change = match self.existing(name).await? {
+            Some(project) => {
                 let cleared = cleared(&patch);
                 let options = patch.update(metadata(project)?.options)?;
                 change(options, cleared)
             }
-            Err(catalog::Error::NotFound { .. }) => {
+            None => {
                 self.check_project_quota().await?;
                 change(patch.create(name.clone())?, Cleared::default())
             }
-            Err(error) => return Err(error.into()),
         };
         let (project, written) = self.catalog.put_project(&change, self.now).await?;
         let status = if written == Written::Created { 201 } else { 200 };
@@ -58,6 +57,15 @@ impl<D: Driver> Authoring<'_, D> {
         self.project(name).await?;
         self.enqueue(JobKind::DeleteProject, name, "", vec![], None, |job| JobLocation::Deletion { job })
             .await
+    }
+
+    /// The project, if it is there.
+    pub(crate) async fn existing(&self, name: &ProjectName) -> Result<Option<Project>, ApiError> {
+        match self.catalog.project(name.as_str()).await {
+            Ok(project) => Ok(Some(project)),
+            Err(catalog::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(crate) async fn check_project_quota(&self) -> Result<(), ApiError> {

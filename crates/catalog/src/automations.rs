@@ -4,11 +4,9 @@
 //! file that was imported, the labels that were trained on, the documents that were extracted from.
 
 use jiff::Timestamp;
-use language_api::JobId;
-use uuid::Uuid;
 
 use crate::jobs;
-use crate::storage_events::EVENTS_KEPT;
+use crate::storage_events::own_job;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, JobKind, NewJob, Resource, Row};
 
@@ -176,7 +174,7 @@ impl<D: Driver> Catalog<D> {
                    ON CONFLICT (project, location) DO UPDATE SET etag = excluded.etag, job = excluded.job \
                    WHERE automation_extractions.etag <> excluded.etag";
         for document in documents {
-            let new = job(JobKind::ExtractDocument, project, &document.location, now);
+            let new = own_job(JobKind::ExtractDocument, project, &document.location, now);
             let values =
                 [project.into(), (&document.location).into(), (&document.etag).into(), (&new.id).into()];
             let wanted = tx.execute(sql, &values).await? > 0;
@@ -216,7 +214,7 @@ pub(crate) async fn automate<C: Connection>(
     if tx.count(waiting, &[project.into(), kind.into()]).await? > 0 {
         return Ok(());
     }
-    jobs::enqueue(tx, &job(JobKind::Automate, project, "", now), now).await
+    jobs::enqueue(tx, &own_job(JobKind::Automate, project, "", now), now).await
 }
 
 /// The end of an exclusive job lets its project's automation take the next step.
@@ -238,16 +236,4 @@ pub(crate) async fn remove<C: Connection>(tx: &mut Transaction<C>, project: &str
         tx.execute(&format!("DELETE FROM {table} WHERE project = ?1"), &[project.into()]).await?;
     }
     Ok(())
-}
-
-fn job(kind: JobKind, project: &str, target: &str, now: Timestamp) -> NewJob {
-    NewJob {
-        id: JobId::new(Uuid::new_v4(), now).to_string(),
-        kind,
-        project: project.to_owned(),
-        target: target.to_owned(),
-        payload: Vec::new(),
-        progress: None,
-        expires_at: now.saturating_add(EVENTS_KEPT).unwrap_or(Timestamp::MAX),
-    }
 }

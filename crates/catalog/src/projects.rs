@@ -67,6 +67,17 @@ pub enum Written {
 }
 
 impl Project {
+    /// Whether its documents may lie in `container`, which never changes.
+    ///
+    /// # Errors
+    /// [`Error::ContainerFixed`].
+    pub fn check_container(&self, container: &str) -> Result<(), Error> {
+        if self.container == container {
+            return Ok(());
+        }
+        Err(Error::ContainerFixed { project: self.name.clone(), container: self.container.clone() })
+    }
+
     fn from_row(mut row: Row) -> Result<Self, Error> {
         Ok(Self {
             name: row.text()?,
@@ -233,7 +244,7 @@ pub(crate) async fn prepare<C: Connection>(
             let sql = "UPDATE projects SET container = ?2 WHERE name = ?1";
             tx.execute(sql, &[(&project.name).into(), (&change.container).into()]).await?;
         }
-        Some(project) => check_container(project, change)?,
+        Some(project) => project.check_container(&change.container)?,
         None => drop(put(tx, change, now).await?),
     }
     Ok(existing.is_some())
@@ -250,15 +261,8 @@ async fn never_filled<C: Connection>(tx: &mut Transaction<C>, name: &str) -> Res
     Ok(tx.count(failed, &made_by).await? > 0 && tx.count(filled, &[name.into()]).await? == 0)
 }
 
-fn check_container(project: &Project, change: &ProjectChange) -> Result<(), Error> {
-    if project.container == change.container {
-        return Ok(());
-    }
-    Err(Error::ContainerFixed { project: project.name.clone(), container: project.container.clone() })
-}
-
 fn updated(project: Project, change: &ProjectChange, now: Timestamp) -> Result<Project, Error> {
-    check_container(&project, change)?;
+    project.check_container(&change.container)?;
     Ok(Project {
         language: change.language.clone(),
         multilingual: change.multilingual.unwrap_or(project.multilingual),

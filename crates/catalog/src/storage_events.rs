@@ -344,21 +344,26 @@ async fn insert<C: Connection>(
     tx.execute(&sql, &values).await
 }
 
+/// A job that nobody called for; seen as long as the events that led to it.
+pub(crate) fn own_job(kind: JobKind, project: &str, target: &str, now: Timestamp) -> NewJob {
+    NewJob {
+        id: JobId::new(Uuid::new_v4(), now).to_string(),
+        kind,
+        project: project.to_owned(),
+        target: target.to_owned(),
+        payload: Vec::new(),
+        progress: None,
+        expires_at: now.saturating_add(EVENTS_KEPT).unwrap_or(Timestamp::MAX),
+    }
+}
+
 /// Whether a job was missing.
 async fn enqueue_inbox<C: Connection>(
     tx: &mut Transaction<C>,
     container: &str,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let job = NewJob {
-        id: JobId::new(Uuid::new_v4(), now).to_string(),
-        kind: JobKind::Inbox,
-        project: inbox_of(container),
-        target: container.to_owned(),
-        payload: Vec::new(),
-        progress: None,
-        expires_at: now.saturating_add(EVENTS_KEPT).unwrap_or(Timestamp::MAX),
-    };
+    let job = own_job(JobKind::Inbox, &inbox_of(container), container, now);
     match jobs::enqueue(tx, &job, now).await {
         Ok(()) => Ok(true),
         Err(Error::JobRunning { .. }) => Ok(false),

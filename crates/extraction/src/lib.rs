@@ -16,7 +16,7 @@ mod stream;
 mod submit;
 
 pub use error::Error;
-pub use models::{Graphs, Models};
+pub use models::{Graphs, Models, Recent};
 pub use stream::stream_batch;
 
 use catalog::{CallClass, Catalog, Driver, Role};

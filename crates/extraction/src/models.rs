@@ -84,7 +84,7 @@ impl Models {
 
 /// A few values by name, the one used last at the end.
 #[derive(Debug)]
-struct Recent<T>(Vec<(String, T)>);
+pub struct Recent<T>(Vec<(String, T)>);
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {
@@ -93,13 +93,16 @@ impl<T> Default for Recent<T> {
 }
 
 impl<T: Clone> Recent<T> {
-    fn get(&mut self, name: &str) -> Option<T> {
+    /// The value called `name`, which is the one used last from now on.
+    pub fn get(&mut self, name: &str) -> Option<T> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         self.0[at..].rotate_left(1);
         self.0.last().map(|(_, value)| value.clone())
     }
 
-    fn put(&mut self, name: &str, value: T, max: usize) {
+    /// Keeps the value, and of those before it at most `max - 1`.
+    pub fn put(&mut self, name: &str, value: T, max: usize) {
+        self.0.retain(|(known, _)| known != name);
         if self.0.len() >= max {
             self.0.remove(0);
         }

@@ -101,6 +101,16 @@ impl ExtractStep {
 }
 
 impl AutomationSettings {
+    /// Whether the object `key` is the label file that is imported when it changes.
+    pub fn is_label_file(&self, key: &str) -> bool {
+        self.import.as_ref().is_some_and(|step| step.label_file == key)
+    }
+
+    /// Whether the object `key` is a document to extract from.
+    pub fn extracts(&self, key: &str) -> bool {
+        self.extract.as_ref().is_some_and(|step| step.output_key(key).is_some())
+    }
+
     /// Reads the body of `PUT /{projectName}/automation` of a project whose documents lie in `container`.
     ///
     /// # Errors

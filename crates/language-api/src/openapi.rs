@@ -6,7 +6,11 @@ use serde_json::{Map, Value, json};
 mod operations;
 
 /// Schemas by name, parameters by name.
-const SCHEMAS: &str = include_str!("openapi/schemas.json");
+const SCHEMAS: [&str; 3] = [
+    include_str!("openapi/schemas/authoring.json"),
+    include_str!("openapi/schemas/prediction.json"),
+    include_str!("openapi/schemas/events.json"),
+];
 const PARAMETERS: &str = include_str!("openapi/parameters.json");
 
 /// Media type of bodies that are lines of JSON.
@@ -80,7 +84,7 @@ pub fn document() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": embedded(SCHEMAS),
+            "schemas": SCHEMAS.into_iter().map(embedded).fold(Map::new(), joined),
             "parameters": embedded(PARAMETERS),
             "securitySchemes": {
                 "key": { "type": "apiKey", "in": "header", "name": "Ocp-Apim-Subscription-Key" },
@@ -228,6 +232,13 @@ fn parameter(name: &str) -> Value {
 /// A file of this crate; that it is JSON is tested.
 fn embedded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
+}
+
+fn joined(mut all: Map<String, Value>, part: Value) -> Map<String, Value> {
+    if let Value::Object(part) = part {
+        all.extend(part);
+    }
+    all
 }
 
 fn unnamed(path: &str) -> String {

@@ -104,7 +104,7 @@ pub(crate) async fn key(arguments: KeyArguments) -> Result<()> {
 }
 
 async fn add(name: &str, role: Role, place: &Place) -> Result<()> {
-    if name.trim() != name || name.is_empty() || name.chars().any(char::is_control) {
+    if !can_be_typed(name) {
         bail!("a key needs a name, by which it is removed later, without blanks around it");
     }
     let key = random();
@@ -114,6 +114,11 @@ async fn add(name: &str, role: Role, place: &Place) -> Result<()> {
     }
     print::note(&format!("key {name} is valid from now on; it is shown this once:"));
     Ok(print::out(&key)?)
+}
+
+/// Whether people can name it again and lists of names stay readable.
+pub(crate) fn can_be_typed(name: &str) -> bool {
+    name.trim() == name && !name.is_empty() && !name.chars().any(char::is_control)
 }
 
 async fn list(place: &Place) -> Result<()> {

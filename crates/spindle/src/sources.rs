@@ -1,7 +1,7 @@
 //! `spindle source`: who may send storage events. Works on the catalog itself, as `spindle key` does.
 
 use crate::access::random;
-use crate::keys::Place;
+use crate::keys::{Place, can_be_typed};
 use crate::print;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -61,7 +61,7 @@ pub(crate) async fn source(arguments: SourceArguments) -> Result<()> {
 }
 
 async fn add(name: &str, place: &Place) -> Result<()> {
-    if name.trim() != name || name.is_empty() || name.chars().any(char::is_control) {
+    if !can_be_typed(name) {
         bail!("a sender needs a name, under which its events are shown, without blanks around it");
     }
     let secret = random();

@@ -5,10 +5,10 @@
 
 use crate::failure::Failure;
 use crate::run::Services;
+use crate::watching::Watching;
 use blobs::{BlobInfo, Depth};
-use catalog::{NewStorageEvent, PageRequest, Project};
+use catalog::{NewStorageEvent, PageRequest};
 use jiff::Timestamp;
-use language_api::AutomationSettings;
 use language_api::storage_events::is_document;
 use std::collections::BTreeMap;
 
@@ -16,8 +16,6 @@ use std::collections::BTreeMap;
 const SOURCE: &str = "sweep";
 /// Projects read from the catalog at a time.
 const PROJECTS: u32 = 500;
-
-type Watching = Vec<(Project, AutomationSettings)>;
 
 /// Looks through all containers; one that can't be read does not keep the others waiting.
 pub(crate) async fn announce(services: &Services) -> Result<(), Failure> {
@@ -32,17 +30,16 @@ pub(crate) async fn announce(services: &Services) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn containers(services: &Services) -> Result<BTreeMap<String, Watching>, Failure> {
+async fn containers(services: &Services) -> Result<BTreeMap<String, Vec<Watching>>, Failure> {
     let catalog = &services.catalog;
-    let mut found: BTreeMap<String, Watching> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<Watching>> = BTreeMap::new();
     let mut page = PageRequest::first(PROJECTS);
     loop {
         let projects = catalog.projects(page).await?;
         page.offset += PROJECTS;
         for project in projects.items {
-            let automation = catalog.automation(&project.name).await?;
-            let settings = automation.as_ref().map(authoring::settings_of).transpose()?.unwrap_or_default();
-            found.entry(project.container.clone()).or_default().push((project, settings));
+            let container = project.container.clone();
+            found.entry(container).or_default().push(Watching::of(services, project).await?);
         }
         if !projects.has_more {
             return Ok(found);
@@ -51,7 +48,7 @@ async fn containers(services: &Services) -> Result<BTreeMap<String, Watching>, F
 }
 
 /// How many objects were new to the inbox.
-async fn look_through(services: &Services, container: &str, projects: &Watching) -> Result<u64, Failure> {
+async fn look_through(services: &Services, container: &str, projects: &[Watching]) -> Result<u64, Failure> {
     let catalog = &services.catalog;
     let remembered = format!("newest object of {container}");
     let since = catalog.setting(&remembered).await?.and_then(|text| text.parse::<Timestamp>().ok());
@@ -80,35 +77,25 @@ async fn look_through(services: &Services, container: &str, projects: &Watching)
 /// Whether a project has a use for the object. The first look announces no documents that projects know already.
 async fn is_wanted(
     services: &Services,
-    projects: &Watching,
+    projects: &[Watching],
     object: &BlobInfo,
     first: bool,
 ) -> Result<bool, Failure> {
     let key = object.key.as_str();
-    for (project, settings) in projects {
-        let label_file = settings.import.as_ref().is_some_and(|step| step.label_file == key);
-        let extracted = settings.extract.as_ref().is_some_and(|step| step.output_key(key).is_some());
-        if label_file || extracted {
+    for watching in projects {
+        let settings = &watching.settings;
+        if settings.is_label_file(key) || settings.extracts(key) {
             return Ok(true);
         }
         if is_document(key)
             && settings.register
             && !key.contains('/')
-            && !(first && known(services, project, key).await?)
+            && !(first && watching.knows(services, key).await?)
         {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-async fn known(services: &Services, project: &Project, location: &str) -> Result<bool, Failure> {
-    let labels = services.catalog.current_labels(&project.name).await?;
-    match services.catalog.document(&labels, location).await {
-        Ok(_) => Ok(true),
-        Err(catalog::Error::NotFound { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn event(container: &str, object: BlobInfo) -> NewStorageEvent {

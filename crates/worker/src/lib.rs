@@ -11,6 +11,7 @@ mod failure;
 mod jobs;
 mod run;
 mod serving;
+mod watching;
 
 pub use encoder::EncoderSource;
 pub use failure::Failure;

@@ -2,10 +2,11 @@
 
 use crate::failure::Failure;
 use crate::run::Services;
+use extraction::Recent;
 use language_api::ErrorKind;
-use model::{Emissions, Graph, Manifest, Prepared, ServingModel};
+use model::{Graph, Manifest, ServingModel};
 use ner::Entity;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a first caller may send: one word, and more pieces than a window has, since OpenVINO prepares itself for each length.
 const WARM_UP: [(&str, usize); 2] = [("a", 1), ("a letter ", 200)];
@@ -18,35 +19,23 @@ pub(crate) struct OpenModel {
     pub(crate) graph: Arc<dyn Graph + Send + Sync>,
 }
 
-/// Models in use by id, the one used last at the end. A training makes a new id, so none is ever out of date.
+/// Models in use by id. A training makes a new id, so none is ever out of date.
 #[derive(Default)]
-pub struct Serving(Mutex<Vec<(String, Arc<OpenModel>)>>);
+pub struct Serving(Mutex<Recent<Arc<OpenModel>>>);
 
 impl Serving {
-    fn get(&self, id: &str) -> Option<Arc<OpenModel>> {
-        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = models.iter().position(|(known, _)| known == id)?;
-        models[at..].rotate_left(1);
-        models.last().map(|(_, model)| Arc::clone(model))
-    }
-
-    fn put(&self, id: &str, model: Arc<OpenModel>) {
-        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        models.retain(|(known, _)| known != id);
-        if models.len() >= MODELS_MAX {
-            models.remove(0);
-        }
-        models.push((id.to_owned(), model));
+    fn models(&self) -> MutexGuard<'_, Recent<Arc<OpenModel>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The model `id` as it serves.
 pub(crate) async fn open(services: &Services, id: &str) -> Result<Arc<OpenModel>, Failure> {
-    if let Some(model) = services.serving.get(id) {
+    if let Some(model) = services.serving.models().get(id) {
         return Ok(model);
     }
     let model = Arc::new(OpenModel::load(services, id, |reason| unusable(id, &reason)).await?);
-    services.serving.put(id, Arc::clone(&model));
+    services.serving.models().put(id, Arc::clone(&model), MODELS_MAX);
     Ok(model)
 }
 
@@ -72,27 +61,32 @@ impl OpenModel {
 
     /// Has the model compute, so that its first caller finds everything prepared; says why it can't.
     pub(crate) fn warm_up(&self) -> Result<(), String> {
-        for (text, times) in WARM_UP {
-            let prepared = self.serving.prepare(&[&text.repeat(times)]).map_err(|error| error.to_string())?;
-            let emissions = self.graph.compute(&prepared.inputs).map_err(|error| error.to_string())?;
-            self.serving.decode(&prepared, &emissions).map_err(|error| error.to_string())?;
-        }
-        Ok(())
+        let computed =
+            |(text, times): (&str, usize)| predict(&self.serving, &*self.graph, &[&text.repeat(times)]);
+        WARM_UP.into_iter().try_for_each(|first| computed(first).map(drop))
     }
 
     /// The entities of one text.
     pub(crate) fn entities(&self, text: &str) -> Result<Vec<Entity>, Failure> {
-        let id = &self.serving.manifest().model_id;
-        let prepared: Prepared = self.serving.prepare(&[text]).map_err(|error| unusable(id, &error))?;
-        // A text of blanks alone has no words, and encoders refuse batches of nothing.
-        if prepared.inputs.words() == 0 {
-            return Ok(vec![]);
-        }
-        let emissions: Emissions =
-            self.graph.compute(&prepared.inputs).map_err(|error| unusable(id, &error))?;
-        let found = self.serving.decode(&prepared, &emissions).map_err(|error| unusable(id, &error))?;
+        let found = predict(&self.serving, &*self.graph, &[text]);
+        let found = found.map_err(|error| unusable(&self.serving.manifest().model_id, &error))?;
         Ok(found.into_iter().next().unwrap_or_default())
     }
+}
+
+/// The entities of each text, or why the model can't tell.
+pub(crate) fn predict(
+    serving: &ServingModel,
+    graph: &dyn Graph,
+    texts: &[&str],
+) -> Result<Vec<Vec<Entity>>, String> {
+    let prepared = serving.prepare(texts).map_err(|error| error.to_string())?;
+    // Texts of blanks alone have no words, and encoders refuse batches of nothing.
+    if prepared.inputs.words() == 0 {
+        return Ok(vec![vec![]; texts.len()]);
+    }
+    let emissions = graph.compute(&prepared.inputs).map_err(|error| error.to_string())?;
+    serving.decode(&prepared, &emissions).map_err(|error| error.to_string())
 }
 
 fn unusable(id: &str, error: &dyn std::fmt::Display) -> Failure {

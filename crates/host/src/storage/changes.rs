@@ -1,5 +1,6 @@
 //! What the embedded server tells about its objects, in the form of S3's notifications.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io;
@@ -8,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Signs of a key that stand for themselves in a notification.
-const PLAIN: &[u8] = b"-_.~*/";
+/// What of a key is encoded in a notification: all but letters, digits and these signs.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'*').remove(b'/');
 
 /// One change of an object, told when it is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,14 +93,7 @@ pub(super) fn keep(root: &Path, bucket: &str, key: &str) -> io::Result<()> {
 
 /// A key as notifications and encoded listings carry it: as a form's value, slashes as they are.
 pub(super) fn encoded(key: &str) -> String {
-    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
-        match byte {
-            b' ' => text.push('+'),
-            byte if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) => text.push(char::from(byte)),
-            byte => text.push_str(&format!("%{byte:02X}")),
-        }
-        text
-    })
+    utf8_percent_encode(key, ENCODED).to_string().replace("%20", "+")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Copy: a project's settings, schema and labels become those of the job's project, all at once.
 
 use super::export::entry;
-use super::import::{CHUNK, Import};
+use super::import::Import;
+use super::pages::DocumentPages;
 use crate::documents;
 use crate::failure::Failure;
 use crate::run::Run;
@@ -24,12 +25,8 @@ pub(crate) async fn copy(run: &Run) -> Result<Outcome, Failure> {
     catalog.stage_categories(&run.lease, &staged, &catalog.categories(&labels).await?).await?;
     let mut import = Import::into_set(run, &payload.container, staged);
     let mut known = BTreeSet::new();
-    let mut after: Option<String> = None;
-    loop {
-        run.stop.check()?;
-        let rows = catalog.documents_after(&labels, after.as_deref(), CHUNK).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.location.clone());
+    let mut pages = DocumentPages::of(run, &labels);
+    while let Some(rows) = pages.next().await? {
         let entries: Vec<DocumentEntry> = rows.into_iter().map(entry).collect::<Result<_, _>>()?;
         import.stage(&entries, known.len()).await?;
         known.extend(entries.into_iter().map(|entry| entry.location));

@@ -1,5 +1,6 @@
 //! Labelled documents with their texts, and how they are divided: what training and evaluation begin with.
 
+use super::pages::DocumentPages;
 use crate::documents::{self, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
@@ -12,9 +13,6 @@ use std::collections::BTreeSet;
 
 /// Seed of the split and of every random choice; recorded in the bundle.
 pub(crate) const SEED: u64 = 1;
-/// Documents read from the catalog at a time.
-const CHUNK: u32 = 1_000;
-
 /// The labelled documents with their texts; what can't be used is warned about by name.
 pub(crate) async fn labeled_documents(
     run: &Run,
@@ -22,14 +20,9 @@ pub(crate) async fn labeled_documents(
     labels: &LabelSet,
     warnings: &mut Vec<JobWarning>,
 ) -> Result<Vec<LabeledDocument>, Failure> {
-    let catalog = &run.services.catalog;
     let mut documents = vec![];
-    let mut after: Option<String> = None;
-    loop {
-        run.stop.check()?;
-        let rows = catalog.documents_after(labels, after.as_deref(), CHUNK).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.location.clone());
+    let mut pages = DocumentPages::of(run, labels);
+    while let Some(rows) = pages.next().await? {
         for row in rows {
             let Some(regions) = row.regions.clone() else { continue };
             match read_labeled(run, project, &row, &regions).await? {

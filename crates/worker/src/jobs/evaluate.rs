@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::jobs::corpus::SEED;
+use crate::serving::predict;
 use catalog::EvaluationDocument;
 use language_api::evaluation::{EntityEvaluation, EvaluatedDocument, EvaluationSummary};
 use language_api::guidance::Guidance;
@@ -40,7 +41,10 @@ pub(crate) fn evaluate(
     let documents = &test.documents;
     let mut predicted: Vec<Vec<Entity>> = Vec::with_capacity(documents.len());
     for batch in documents.chunks(BATCH) {
-        predicted.extend(predict(serving, graph, batch)?);
+        let texts: Vec<&str> = batch.iter().map(|document| document.document.text.as_str()).collect();
+        let found = predict(serving, graph, &texts)
+            .map_err(|error| Failure::refused(ErrorKind::Internal, format!("prediction failed: {error}")))?;
+        predicted.extend(found);
         #[expect(clippy::cast_precision_loss, reason = "a fraction for people")]
         step(predicted.len() as f32 / documents.len() as f32)?;
     }
@@ -65,18 +69,6 @@ pub(crate) fn evaluate(
         },
         documents: results.collect::<Result<_, _>>()?,
     })
-}
-
-fn predict(
-    serving: &ServingModel,
-    graph: &dyn Graph,
-    batch: &[LabeledDocument],
-) -> Result<Vec<Vec<Entity>>, Failure> {
-    let failed = |error: String| Failure::refused(ErrorKind::Internal, format!("prediction failed: {error}"));
-    let texts: Vec<&str> = batch.iter().map(|document| document.document.text.as_str()).collect();
-    let prepared = serving.prepare(&texts).map_err(|error| failed(error.to_string()))?;
-    let emissions = graph.compute(&prepared.inputs).map_err(|error| failed(error.to_string()))?;
-    serving.decode(&prepared, &emissions).map_err(|error| failed(error.to_string()))
 }
 
 fn document_result(

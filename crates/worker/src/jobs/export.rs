@@ -1,5 +1,6 @@
 //! Export: a project's settings, schema and labels as a project file, written in parts.
 
+use super::pages::DocumentPages;
 use crate::failure::Failure;
 use crate::run::Run;
 use authoring::file_metadata;
@@ -8,8 +9,6 @@ use catalog::{DocumentRow, LabelSet, Outcome};
 use language_api::project_file::{CategoryEntry, DocumentEntry};
 use language_api::{ErrorKind, FileWriter};
 
-/// Documents read from the catalog at a time.
-const CHUNK: u32 = 1_000;
 /// Bytes after which a part is written: few enough rows, and no single value that strains a driver.
 const PART_BYTES: usize = 1 << 20;
 
@@ -28,12 +27,8 @@ pub(crate) async fn export(run: &Run) -> Result<Outcome, Failure> {
         .map(|category| CategoryEntry { category: category.name, description: category.description });
     let (mut file, head) = FileWriter::begin(file_metadata(project)?, categories.collect());
     let mut parts = Parts { run, part: 0, bytes: head.into_bytes() };
-    let mut after: Option<String> = None;
-    loop {
-        run.stop.check()?;
-        let rows = catalog.documents_after(&labels, after.as_deref(), CHUNK).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.location.clone());
+    let mut pages = DocumentPages::of(run, &labels);
+    while let Some(rows) = pages.next().await? {
         for row in rows {
             parts.write(&file.document(&entry(row)?)).await?;
         }

@@ -1,6 +1,7 @@
 //! Import: every label proved against the document's text, then schema and labels replaced at once.
 
 use super::deposit::deposit;
+use super::pages::CHUNK;
 use super::progress::ImportWatch;
 use crate::documents::{self, Text, Unreadable};
 use crate::failure::Failure;
@@ -16,8 +17,6 @@ use language_api::{JobWarning, Problem};
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Documents staged in one transaction.
-pub(super) const CHUNK: u32 = 1_000;
 /// Documents read ahead while others are proved: enough to keep a service busy that answers after milliseconds.
 const READS_AT_ONCE: usize = 16;
 /// Warnings kept of one job; their number is told in full.

@@ -7,6 +7,7 @@ use super::extract_document::ExtractDocumentPayload;
 use super::look::{Look, look};
 use crate::failure::Failure;
 use crate::run::Run;
+use crate::watching::Watching;
 use catalog::{EventState, NewExtraction, Noted, ObjectNote, Project, SettledEvent, StorageEvent};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -79,21 +80,19 @@ async fn settle(
         }
     } else {
         let looks = looks(run, container, &locations, &projects, &mut outcomes).await?;
-        for (project, settings) in &projects {
-            apply(run, project, settings, &looks, &mut outcomes).await?;
+        for watching in &projects {
+            apply(run, watching, &looks, &mut outcomes).await?;
         }
     }
     settled(&waiting, &outcomes)
 }
 
 /// The projects of the container with what they do by themselves.
-async fn projects(run: &Run, container: &str) -> Result<Vec<(Project, AutomationSettings)>, Failure> {
-    let catalog = &run.services.catalog;
+async fn projects(run: &Run, container: &str) -> Result<Vec<Watching>, Failure> {
+    let services = &run.services;
     let mut found = vec![];
-    for project in catalog.projects_of_container(container).await? {
-        let automation = catalog.automation(&project.name).await?;
-        let settings = automation.as_ref().map(authoring::settings_of).transpose()?.unwrap_or_default();
-        found.push((project, settings));
+    for project in services.catalog.projects_of_container(container).await? {
+        found.push(Watching::of(services, project).await?);
     }
     Ok(found)
 }
@@ -103,13 +102,13 @@ async fn looks<'a>(
     run: &Run,
     container: &str,
     locations: &BTreeSet<&'a str>,
-    projects: &[(Project, AutomationSettings)],
+    projects: &[Watching],
     outcomes: &mut BTreeMap<&'a str, Outcomes>,
 ) -> Result<BTreeMap<&'a str, Look>, Failure> {
     let mut wanted = vec![];
     for location in locations {
         let outcome = outcomes.entry(location).or_default();
-        let label_file = projects.iter().any(|(_, settings)| is_label_file(settings, location));
+        let label_file = projects.iter().any(|watching| watching.settings.is_label_file(location));
         if let Some(reason) = key_refusal(location) {
             outcome.refused = true;
             outcome.tell(None, false, reason, None);
@@ -134,19 +133,15 @@ async fn looks<'a>(
     Ok(found)
 }
 
-fn is_label_file(settings: &AutomationSettings, location: &str) -> bool {
-    settings.import.as_ref().is_some_and(|step| step.label_file == location)
-}
-
 /// Does for one project what the objects ask for.
 async fn apply<'a>(
     run: &Run,
-    project: &Project,
-    settings: &AutomationSettings,
+    watching: &Watching,
     looks: &BTreeMap<&'a str, Look>,
     outcomes: &mut BTreeMap<&'a str, Outcomes>,
 ) -> Result<(), Failure> {
-    for (location, look) in looks.iter().filter(|(location, _)| is_label_file(settings, location)) {
+    let Watching { project, settings } = watching;
+    for (location, look) in looks.iter().filter(|(location, _)| settings.is_label_file(location)) {
         let outcome = outcomes.entry(location).or_default();
         label_file(run, project, look, outcome).await?;
     }
@@ -156,14 +151,14 @@ async fn apply<'a>(
     for (location, look) in documents {
         let outcome = outcomes.entry(location).or_default();
         let wanted = wanted_extraction(settings, project, location, look)?;
-        let is_extracted = settings.extract.as_ref().is_some_and(|step| step.output_key(location).is_some());
-        let belongs = !location.contains('/') || is_known(run, project, location).await?;
+        let is_extracted = settings.extracts(location);
+        let belongs = !location.contains('/') || watching.knows(&run.services, location).await?;
         if let (Look::Unusable { reason, .. }, true) = (look, belongs || is_extracted) {
             outcome.refused = true;
             outcome.tell(Some(&project.name), false, reason, None);
         }
         match (belongs, settings.register) {
-            (true, true) => notes.extend(note(run, project, location, look).await?),
+            (true, true) => notes.extend(note(run, watching, location, look).await?),
             (true, false) if !is_extracted => {
                 outcome.tell(
                     Some(&project.name),
@@ -210,27 +205,14 @@ async fn label_file(
     Ok(())
 }
 
-async fn is_known(run: &Run, project: &Project, location: &str) -> Result<bool, Failure> {
-    let catalog = &run.services.catalog;
-    let labels = match catalog.current_labels(&project.name).await {
-        Err(catalog::Error::NotFound { .. }) => return Ok(false),
-        labels => labels?,
-    };
-    match catalog.document(&labels, location).await {
-        Ok(_) => Ok(true),
-        Err(catalog::Error::NotFound { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// How a document of the project is noted: an object that can't be one joins no project, but changes one it was in.
 async fn note(
     run: &Run,
-    project: &Project,
+    watching: &Watching,
     location: &str,
     look: &Look,
 ) -> Result<Option<ObjectNote>, Failure> {
-    if matches!(look, Look::Unusable { .. }) && !is_known(run, project, location).await? {
+    if matches!(look, Look::Unusable { .. }) && !watching.knows(&run.services, location).await? {
         return Ok(None);
     }
     Ok(Some(ObjectNote { location: location.to_owned(), etag: look.etag().map(str::to_owned) }))

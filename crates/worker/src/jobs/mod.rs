@@ -14,6 +14,7 @@ mod import;
 mod inbox;
 mod judge;
 mod look;
+mod pages;
 mod progress;
 mod project;
 mod reevaluate;
