@@ -12,9 +12,15 @@ use http_body_util::{BodyExt, Full};
 use language_api::{ApiError, Call, ErrorKind, INTERNAL_SECRET_HEADER, Limits, Query, Reply};
 use spin_sdk::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use spin_sdk::variables;
+use std::cell::OnceCell;
 use uuid::Uuid;
 
 const LIMITS: &str = "limits";
+
+thread_local! {
+    static KNOWN_LIMITS: OnceCell<Limits> = const { OnceCell::new() };
+}
+
 const KEY_HEADER: &str = "ocp-apim-subscription-key";
 const CLIENT_REQUEST_ID: &str = "x-ms-client-request-id";
 const RETURN_CLIENT_REQUEST_ID: &str = "x-ms-return-client-request-id";
@@ -126,15 +132,19 @@ pub fn respond(reply: Reply, client_request_id: Option<HeaderValue>) -> Response
     response
 }
 
-/// The installation's limits, from the variable of that name.
+/// The installation's limits, from the variable of that name, which is read once in an instance's life.
 ///
 /// # Errors
 /// 503 when the variable is not set or holds something else: the operator's to mend.
 pub async fn limits() -> Result<Limits, ApiError> {
+    if let Some(limits) = KNOWN_LIMITS.with(|known| known.get().cloned()) {
+        return Ok(limits);
+    }
     let unusable = |reason: String| ApiError::new(ErrorKind::Unavailable, reason);
     let json = variables::get(LIMITS).await;
     let json = json.map_err(|_| unusable(format!("the variable {LIMITS} is not set")))?;
-    Limits::parse(&json).map_err(unusable)
+    let limits = Limits::parse(&json).map_err(unusable)?;
+    Ok(KNOWN_LIMITS.with(|known| known.get_or_init(|| limits).clone()))
 }
 
 /// The present moment, in whole microseconds.

@@ -43,7 +43,14 @@ pub enum OpenError {
 pub struct OpenVinoEncoder {
     digest: String,
     manifest: EncoderManifest,
-    sharing: Sharing<RequestPool>,
+    sharing: Sharing<Compiled>,
+}
+
+/// The graph, compiled for several batches at a time, each with one thread, and perhaps once more for one that is alone.
+/// Both give the same bits.
+struct Compiled {
+    several: RequestPool,
+    alone: Option<RequestPool>,
 }
 
 impl OpenVinoEncoder {
@@ -78,12 +85,16 @@ impl OpenVinoEncoder {
             name: manifest.name.clone(),
             reason,
         };
-        let model = library.compile(xml, bin, settings).map_err(compile_error)?;
+        let compile = |streams: usize, requests: usize| {
+            let model = library.compile(xml, bin, settings, streams).map_err(compile_error)?;
+            RequestPool::new(model, requests).map_err(|error| compile_error(error.to_string()))
+        };
         let streams = settings.streams();
         // One more is filled while the others compute.
         let places = streams + 1;
-        let pool = RequestPool::new(model, places).map_err(|error| compile_error(error.to_string()))?;
-        let sharing = Sharing::new(pool, manifest.width as usize, settings.batch_pieces(), streams, places);
+        let alone = settings.streams_alone().map(|streams| compile(streams, 1)).transpose()?;
+        let device = Compiled { several: compile(streams, places)?, alone };
+        let sharing = Sharing::new(device, manifest.width as usize, settings.batch_pieces(), streams, places);
         tracing::info!(
             encoder = manifest.name,
             digest,
@@ -123,11 +134,14 @@ impl model::Encoder for OpenVinoEncoder {
     }
 }
 
-impl Device for RequestPool {
+impl Device for Compiled {
     type Running<'a> = Lease<'a>;
 
-    fn start(&self, input: &Input) -> Result<Lease<'_>, GraphError> {
-        let mut lease = self.take();
+    fn start(&self, input: &Input, company: bool) -> Result<Lease<'_>, GraphError> {
+        let mut lease = match &self.alone {
+            Some(alone) if !company => alone.take(),
+            _ => self.several.take(),
+        };
         lease.set_input(INPUT_IDS, &tensor(input, &input.ids)?).map_err(failed)?;
         lease.set_input(ATTENTION_MASK, &tensor(input, &input.mask)?).map_err(failed)?;
         lease.start().map_err(failed)?;

@@ -121,12 +121,13 @@ impl Library {
             .is_ok_and(|capabilities| capabilities.split_whitespace().any(|capability| capability == "BF16"))
     }
 
-    /// Reads and compiles an IR for the device of `settings`.
+    /// Reads and compiles an IR for the device of `settings`, to compute `streams` batches at a time.
     pub(crate) fn compile(
         &self,
         xml: &Path,
         bin: &Path,
         settings: &Settings,
+        streams: usize,
     ) -> Result<CompiledModel, String> {
         let (Some(xml), Some(bin)) = (xml.to_str(), bin.to_str()) else {
             return Err(format!("{} is not a UTF-8 path, as OpenVINO needs it", xml.display()));
@@ -148,7 +149,7 @@ impl Library {
         set(RwPropertyKey::HintInferencePrecision, precision)?;
         if processor {
             set(RwPropertyKey::InferenceNumThreads, &settings.threads().to_string())?;
-            set(RwPropertyKey::NumStreams, &settings.streams().to_string())?;
+            set(RwPropertyKey::NumStreams, &streams.to_string())?;
             // Pinned processes in containers collide on the same cores.
             set(RwPropertyKey::HintEnableCpuPinning, "NO")?;
         }

@@ -26,7 +26,8 @@ pub struct Settings {
     pub device: Option<String>,
     /// Processor threads for inference; `None` takes all this process may use.
     pub threads: Option<usize>,
-    /// Batches computed at the same time; `None` gives every stream [`THREADS_PER_STREAM`] threads.
+    /// Batches computed at the same time; `None` has a lone batch computed by [`THREADS_PER_STREAM`] threads and
+    /// several by one each, for which the graph is compiled twice.
     pub streams: Option<usize>,
     /// Where OpenVINO keeps compiled models between starts; `None` compiles at every start.
     pub compiled_cache: Option<PathBuf>,
@@ -37,8 +38,8 @@ pub struct Settings {
 /// OpenVINO's name of the processor.
 pub const PROCESSOR: &str = "CPU";
 
-/// Threads of one stream when the number of streams is left open: two answer a lone caller nearly twice as fast as one,
-/// and lose a few percent when there is always more work.
+/// Threads for a batch without company when the number of streams is left open: two answer a lone caller nearly twice as
+/// fast as one, and lose a tenth when there is always more work.
 pub const THREADS_PER_STREAM: usize = 2;
 
 /// Most word pieces in one batch unless set otherwise.
@@ -56,10 +57,17 @@ impl Settings {
         self.threads.map_or(allowed, |asked| asked.clamp(1, allowed))
     }
 
-    /// Streams in effect, at most one per thread.
+    /// Batches computed at the same time, at most one per thread.
     pub fn streams(&self) -> usize {
         let threads = self.threads();
-        self.streams.unwrap_or(threads / THREADS_PER_STREAM).clamp(1, threads)
+        self.streams.unwrap_or(threads).clamp(1, threads)
+    }
+
+    /// Streams of the graph for a batch without company, where it is another one than that for several.
+    pub(crate) fn streams_alone(&self) -> Option<usize> {
+        let alone = (self.threads() / THREADS_PER_STREAM).max(1);
+        let open = self.streams.is_none() && self.device() == PROCESSOR;
+        (open && alone < self.streams()).then_some(alone)
     }
 
     /// Word pieces per batch in effect.
@@ -83,6 +91,6 @@ mod tests {
         };
         assert_eq!((settings.threads(), settings.streams(), settings.batch_pieces()), (allowed, allowed, 1));
         let settings = Settings { threads: Some(0), streams: Some(0), ..Settings::default() };
-        assert_eq!((settings.threads(), settings.streams()), (1, 1));
+        assert_eq!((settings.threads(), settings.streams(), settings.streams_alone()), (1, 1, None));
     }
 }

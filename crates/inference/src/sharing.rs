@@ -19,8 +19,9 @@ pub(crate) trait Device: Sync {
     where
         Self: 'a;
 
-    /// Hands `rows * length` vocabulary ids and their mask over without waiting.
-    fn start(&self, input: &Input) -> Result<Self::Running<'_>, GraphError>;
+    /// Hands `rows * length` vocabulary ids and their mask over without waiting. `company` says whether other batches
+    /// compute or wait.
+    fn start(&self, input: &Input, company: bool) -> Result<Self::Running<'_>, GraphError>;
 
     /// Waits, and shows `values` numbers of output, `rows * length * width`, to `read`.
     fn finish(
@@ -131,9 +132,10 @@ impl<D: Device> Sharing<D> {
             if queue.running < self.places
                 && let Some(together) = queue.next(self.batch_pieces)
             {
+                let company = queue.running > 0 || !queue.waiting.is_empty();
                 queue.running += 1;
                 drop(queue);
-                self.start(together, own);
+                self.start(together, company, own);
                 queue = self.queue();
             } else if own.is_empty() {
                 queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -143,9 +145,14 @@ impl<D: Device> Sharing<D> {
         }
     }
 
-    fn start<'a>(&'a self, mut together: Together, own: &mut VecDeque<(Together, Place<'a, D>)>) {
+    fn start<'a>(
+        &'a self,
+        mut together: Together,
+        company: bool,
+        own: &mut VecDeque<(Together, Place<'a, D>)>,
+    ) {
         let place = FreeOnDrop { sharing: self };
-        match self.device.start(&together.input) {
+        match self.device.start(&together.input, company) {
             Ok(running) => own.push_back((together, Place { running, _free: place })),
             Err(error) => together.fail(&error),
         }

@@ -14,6 +14,7 @@ mod recipe;
 mod serving;
 mod tensors;
 mod windows;
+mod word_pieces;
 
 pub use bundle::{Bundle, BundleError, hex, sha256_hex};
 pub use graph::{Emissions, Encoder, Graph, GraphError, Inputs, Pieces};

@@ -4,6 +4,7 @@
 //! window's *core* is whole sequences where they fit, its *context* pieces of the neighbouring ones. Cores share
 //! nothing and cover everything, so every word's first piece lies in exactly one core, where it has most context.
 
+use crate::word_pieces::Cutter;
 use crate::{ContextualRecipe, Pieces};
 use ner::Span;
 use ner::segmentation::Segmentation;
@@ -13,7 +14,7 @@ use thiserror::Error;
 /// An encoder's tokenizer, without its truncation and padding.
 #[derive(Clone, Debug)]
 pub struct PieceTokenizer {
-    tokenizer: tokenizers::Tokenizer,
+    cutter: Cutter,
     /// SHA-256 of its `tokenizer.json`.
     digest: String,
     /// Special pieces before and after a window's own.
@@ -84,7 +85,7 @@ impl PieceTokenizer {
         let prefix = ids(&mut special.iter());
         let mut suffix = ids(&mut special.iter().rev());
         suffix.reverse();
-        Ok(Self { tokenizer, digest: crate::sha256_hex(bytes), prefix, suffix, padding })
+        Ok(Self { cutter: Cutter::new(tokenizer), digest: crate::sha256_hex(bytes), prefix, suffix, padding })
     }
 
     /// SHA-256 of the `tokenizer.json` it was read from, lower-case hexadecimal.
@@ -165,9 +166,7 @@ impl PieceTokenizer {
         let mut last = None;
         for words in segmentation.sequences() {
             let span = segmentation.span(words.clone());
-            let encoded = self.tokenizer.encode(span.slice(text), false);
-            let encoded = encoded.map_err(|error| TokenizerError::Failed(error.to_string()))?;
-            let offsets = encoded.get_offsets();
+            let pieces = self.cutter.cut(span.slice(text))?;
             let base = document.ids.len();
             let mut piece = 0;
             for word in &segmentation.words[words] {
@@ -175,15 +174,15 @@ impl PieceTokenizer {
                     word.span.start.get() - span.start.get(),
                     word.span.end.get() - span.start.get(),
                 );
-                while offsets.get(piece).is_some_and(|&(_, end)| end <= relative.start.get()) {
+                while pieces.get(piece).is_some_and(|piece| piece.end <= relative.start.get()) {
                     piece += 1;
                 }
-                if offsets.get(piece).is_some_and(|&(start, _)| start < relative.end.get()) {
+                if pieces.get(piece).is_some_and(|piece| piece.start < relative.end.get()) {
                     last = Some((base + piece) as u32);
                 }
                 document.firsts.push(last);
             }
-            document.ids.extend(encoded.get_ids().iter().map(|&id| id as i32));
+            document.ids.extend(pieces.iter().map(|piece| piece.id));
             document.sequences.push(document.ids.len());
         }
         Ok(document)

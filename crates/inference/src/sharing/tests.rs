@@ -17,7 +17,7 @@ const TERRIBLE: i32 = 90_001;
 impl Device for Echo {
     type Running<'a> = Vec<f32>;
 
-    fn start(&self, input: &Input) -> Result<Vec<f32>, GraphError> {
+    fn start(&self, input: &Input, _company: bool) -> Result<Vec<f32>, GraphError> {
         self.given.lock().expect("no panic").push((input.length, input.ids.clone()));
         if input.ids.contains(&BAD) {
             return Err(GraphError::Failed("bad".into()));

@@ -1,30 +1,10 @@
 use super::*;
+use crate::word_pieces::tests::bert_json;
 use ner::segmentation::{Gap, Settings};
 use proptest::prelude::*;
 
-/// A small BERT-like tokenizer: letters alone are known, whole and as continuations; it drops control signs.
 fn tokenizer() -> PieceTokenizer {
-    let mut vocabulary = vec!["[PAD]".to_owned(), "[UNK]".into(), "[CLS]".into(), "[SEP]".into()];
-    for letter in 'a'..='z' {
-        vocabulary.push(letter.to_string());
-        vocabulary.push(format!("##{letter}"));
-    }
-    let entries: Vec<String> =
-        vocabulary.iter().enumerate().map(|(id, piece)| format!("{piece:?}:{id}")).collect();
-    let json = format!(
-        r###"{{"version":"1.0","truncation":{{"max_length":8,"strategy":"LongestFirst","stride":0,"direction":"Right"}},
-        "padding":{{"strategy":{{"Fixed":8}},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"[PAD]"}},
-        "added_tokens":[],"normalizer":{{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}},
-        "pre_tokenizer":{{"type":"BertPreTokenizer"}},
-        "post_processor":{{"type":"TemplateProcessing",
-          "single":[{{"SpecialToken":{{"id":"[CLS]","type_id":0}}}},{{"Sequence":{{"id":"A","type_id":0}}}},{{"SpecialToken":{{"id":"[SEP]","type_id":0}}}}],
-          "pair":[{{"Sequence":{{"id":"A","type_id":0}}}},{{"Sequence":{{"id":"B","type_id":1}}}}],
-          "special_tokens":{{"[CLS]":{{"id":"[CLS]","ids":[2],"tokens":["[CLS]"]}},"[SEP]":{{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}}}}},
-        "decoder":null,"model":{{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,
-        "vocab":{{{}}}}}}}"###,
-        entries.join(",")
-    );
-    PieceTokenizer::from_json(json.as_bytes()).expect("a valid tokenizer")
+    PieceTokenizer::from_json(bert_json().as_bytes()).expect("a valid tokenizer")
 }
 
 fn segment(text: &str) -> Segmentation {
@@ -36,7 +16,7 @@ fn recipe(window_pieces: u32, context_pieces: u32) -> ContextualRecipe {
 }
 
 fn id(tokenizer: &PieceTokenizer, piece: &str) -> i32 {
-    tokenizer.tokenizer.token_to_id(piece).expect("known") as i32
+    tokenizer.cutter.id(piece).expect("known")
 }
 
 #[test]

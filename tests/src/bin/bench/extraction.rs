@@ -4,6 +4,7 @@ use crate::peers::Peers;
 use crate::process;
 use crate::table::{NONE, Table, quantile};
 use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use spindle_tests::places::root;
@@ -18,7 +19,7 @@ const RECIPES: [&str; 2] = ["lexical", "contextual"];
 /// Words of one document, and callers at once: thirty long ones would take minutes and show nothing new.
 const LOADS: [(usize, &[usize]); 2] = [(40, &[1, 8, 32]), (2000, &[1, 8])];
 /// Different documents of each length.
-const DOCUMENTS: usize = 16;
+const DOCUMENTS: usize = 64;
 /// How long each figure is measured.
 pub(crate) const SPAN: Duration = Duration::from_secs(4);
 /// Models over one encoder.
@@ -150,13 +151,28 @@ fn latency_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> V
     [vec![name.to_owned(), callers.to_string()], raw, quantiles(&beside.native), quantiles(ours)].concat()
 }
 
-/// Documents of this length, each from another place of the unseen texts.
+/// Documents of this length: lines of the example in an order of chance, with other digits each time, since whatever
+/// repeats itself within a request is computed once.
 fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
     let unseen = example.unseen()?;
-    let all: Vec<&str> = unseen.iter().flat_map(|(_, text)| text.split_inclusive(' ')).collect();
-    ensure!(!all.is_empty(), "the example has no unseen documents");
-    let step = all.len() / DOCUMENTS + 1;
-    let text = |at: usize| all.iter().cycle().skip(at * step).take(words).copied().collect::<String>();
+    let lines: Vec<&str> = unseen.iter().flat_map(|(_, text)| text.split_inclusive('\n')).collect();
+    ensure!(lines.iter().any(|line| !line.trim().is_empty()), "the example has no unseen documents");
+    let mut chance = Rng::with_seed(words as u64);
+    let text = |_| {
+        let mut text = String::new();
+        let mut count = 0;
+        while count < words {
+            let line = lines[chance.usize(0..lines.len())];
+            for word in line.split_inclusive(char::is_whitespace).take(words - count) {
+                count += usize::from(!word.trim().is_empty());
+                text.extend(word.chars().map(|sign| match sign {
+                    '0'..='9' => char::from(b'0' + chance.u8(0..10)),
+                    other => other,
+                }));
+            }
+        }
+        text
+    };
     Ok((0..DOCUMENTS).map(text).collect())
 }
 
