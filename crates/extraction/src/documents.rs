@@ -97,7 +97,7 @@ pub(crate) fn find(
     if prepared.inputs.words() == 0 {
         return Ok(vec![Vec::new(); texts.len()]);
     }
-    let emissions = graphs.open(model_id)?.compute(&prepared.inputs)?;
+    let emissions = graphs.compute(model_id, &prepared.inputs)?;
     // The inputs are our own, so emissions that do not fit them are the other side's fault.
     model.decode(&prepared, &emissions).map_err(|error| match error {
         GraphError::InvalidInput { name, reason } => {

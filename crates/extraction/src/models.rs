@@ -4,7 +4,7 @@
 
 use crate::Error;
 use catalog::{Catalog, Driver};
-use model::{Graph, GraphError, Manifest, PieceTokenizer, ServingError, ServingModel};
+use model::{Emissions, GraphError, Inputs, Manifest, PieceTokenizer, ServingError, ServingModel};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ const MODELS_MAX: usize = 64;
 /// Tokenizers kept, shared by the models over one encoder: up to a hundred megabytes for a large vocabulary.
 const TOKENIZERS_MAX: usize = 3;
 
-/// Opens graphs by model id: natively, or over `wasi:nn`.
+/// Computes models by id: natively, or over `wasi:nn`.
 pub trait Graphs {
-    /// The graph of the model `model_id`.
+    /// What the model `model_id` says of `inputs`.
     ///
     /// # Errors
     /// [`GraphError`]: unknown, damaged, or the machine's fault.
-    fn open(&self, model_id: &str) -> Result<Box<dyn Graph>, GraphError>;
+    fn compute(&self, model_id: &str, inputs: &Inputs) -> Result<Emissions, GraphError>;
 }
 
 /// Parsed models and tokenizers, those in use longest ago leaving first.

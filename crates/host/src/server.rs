@@ -4,7 +4,7 @@ use crate::clock::EpochClock;
 use crate::component::Runner;
 use crate::engine::{self, EngineError};
 use crate::interfaces::bindings;
-use crate::interfaces::nn::{ModelRegistry, Models};
+use crate::interfaces::nn::{self, Models};
 use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
 use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::{Databases, SqliteDatabase};
@@ -272,7 +272,7 @@ impl Loader<'_> {
                 .iter()
                 .map(|(name, template)| (name.clone(), fill_template(template, &self.variables)))
                 .collect(),
-            models: own.models.then(|| ModelRegistry::new(Arc::clone(&self.settings.models))),
+            models: own.models.then(|| Arc::clone(&self.settings.models)),
             memory_bytes_max: self.settings.instance_bytes_max,
         };
         let refused = |error: wasmtime::Error| HostError::Imports {
@@ -290,6 +290,8 @@ impl Loader<'_> {
             grants: Arc::new(grants),
             clock: Arc::clone(&self.clock),
             request_time_max,
+            models: own.models,
+            instances: Arc::default(),
             ending: Arc::clone(&self.ending),
         };
         let body_bytes_max = own.request_body_bytes_max.unwrap_or(self.settings.request_body_bytes_max);
@@ -315,7 +317,7 @@ fn linker(engine: &Engine, models: bool) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     bindings::Imports::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     if models {
-        wasmtime_wasi_nn::wit::add_to_linker(&mut linker, State::nn)?;
+        nn::add_to_linker(&mut linker)?;
     }
     Ok(linker)
 }

@@ -1,6 +1,6 @@
 //! What one component instance may touch: its store's data.
 
-use crate::interfaces::nn::ModelRegistry;
+use crate::interfaces::nn::Models;
 use crate::interfaces::outbound::OutboundHosts;
 use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::Databases;
@@ -11,7 +11,6 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wasmtime_wasi_nn::wit::{WasiNnCtx, WasiNnView};
 
 /// A component's permissions, shared by its instances.
 pub(crate) struct Grants {
@@ -19,7 +18,8 @@ pub(crate) struct Grants {
     pub(crate) databases: Databases,
     pub(crate) postgres: Arc<PostgresServers>,
     pub(crate) variables: BTreeMap<String, String>,
-    pub(crate) models: Option<ModelRegistry>,
+    /// For components whose manifest entry asks for models.
+    pub(crate) models: Option<Arc<dyn Models>>,
     pub(crate) memory_bytes_max: usize,
 }
 
@@ -33,12 +33,10 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: OutboundHosts,
-    nn: WasiNnCtx,
 }
 
 impl State {
     pub(crate) fn new(grants: Arc<Grants>, deadline: Instant) -> Self {
-        let registry = grants.models.clone().unwrap_or_else(ModelRegistry::closed);
         Self {
             table: ResourceTable::new(),
             deadline,
@@ -48,13 +46,8 @@ impl State {
             wasi: WasiCtx::builder().inherit_stderr().build(),
             http: WasiHttpCtx::new(),
             outbound: grants.outbound.clone(),
-            nn: WasiNnCtx::new([], registry.into()),
             grants,
         }
-    }
-
-    pub(crate) fn nn(&mut self) -> WasiNnView<'_> {
-        WasiNnView::new(&mut self.table, &mut self.nn)
     }
 }
 

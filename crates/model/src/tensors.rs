@@ -8,7 +8,8 @@
 //! | `input_ids`, `attention_mask` | I32 | `[windows, length]`, contextual models only |
 //! | `first_pieces` | I32 | `[words]`, contextual models only |
 //! | `emissions` (output) | FP32 | `[words, tags]` |
-//! | `failure` (output instead) | U8 | `[bytes]`, the error as JSON: `wasi:nn` itself has no room for a reason |
+//!
+//! What went wrong crosses as JSON, in the text of the interface's error.
 //!
 //! What comes in is checked completely: neither names nor lengths nor indices are trusted.
 
@@ -55,7 +56,6 @@ impl TensorType {
 const LEXICAL: [&str; 3] = ["features", "feature_offsets", "sequence_offsets"];
 const CONTEXTUAL: [&str; 3] = ["input_ids", "attention_mask", "first_pieces"];
 const EMISSIONS: &str = "emissions";
-const FAILURE: &str = "failure";
 
 impl Inputs {
     /// The inputs as tensors; valid inputs come back equal from [`Inputs::from_tensors`].
@@ -128,11 +128,8 @@ impl Emissions {
     /// Reads the output tensor.
     ///
     /// # Errors
-    /// The failure the tensor tells of, else [`GraphError::InvalidInput`] when name, type, shape or length is wrong.
+    /// [`GraphError::InvalidInput`] when name, type, shape or length is wrong.
     pub fn from_tensor(tensor: &NamedTensor) -> Result<Self, GraphError> {
-        if tensor.name == FAILURE {
-            return Err(GraphError::from_tensor(tensor));
-        }
         if tensor.name != EMISSIONS {
             return Err(invalid(&tensor.name, format!("expected {EMISSIONS}")));
         }
@@ -142,21 +139,15 @@ impl Emissions {
 }
 
 impl GraphError {
-    /// The error as a tensor, which comes back equal from [`Emissions::from_tensor`].
-    pub fn to_tensor(&self) -> NamedTensor {
+    /// The error as JSON, which comes back equal from [`GraphError::from_json`].
+    pub fn to_json(&self) -> String {
         // Enums of texts always serialize.
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        NamedTensor {
-            name: FAILURE.to_owned(),
-            dims: vec![json.len() as u32],
-            ty: TensorType::U8,
-            data: json,
-        }
+        serde_json::to_string(self).unwrap_or_default()
     }
 
-    fn from_tensor(tensor: &NamedTensor) -> Self {
-        serde_json::from_slice(&tensor.data)
-            .unwrap_or_else(|error| invalid(FAILURE, format!("no failure this version knows: {error}")))
+    /// Reads what the other side said.
+    pub fn from_json(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_else(|_| Self::Failed(format!("the host said {json:?}")))
     }
 }
 
@@ -333,10 +324,9 @@ mod tests {
             GraphError::Damaged { model, reason },
             GraphError::Failed("out of memory".into()),
         ] {
-            assert_eq!(Emissions::from_tensor(&error.to_tensor()), Err(error));
+            assert_eq!(GraphError::from_json(&error.to_json()), error);
         }
-        let broken = NamedTensor { data: b"?".to_vec(), ..GraphError::Failed(String::new()).to_tensor() };
-        assert!(matches!(Emissions::from_tensor(&broken), Err(GraphError::InvalidInput { .. })));
+        assert!(matches!(GraphError::from_json("?"), GraphError::Failed(_)));
     }
 
     #[test]

@@ -1,15 +1,36 @@
-//! `wasi:nn`: models by name, nothing else. Our backend and registry behind wasmtime's interface.
+//! `wasi:nn`: models by name, nothing else.
 //!
-//! `load` (a graph from a guest's bytes) has no backend, so it always fails; `load-by-name` opens what the inference
-//! engine knows. Inputs are validated as a whole before native code sees them.
+//! `load` (a graph from a guest's bytes) is refused; `load-by-name` opens what the inference engine knows. Inputs are
+//! validated as a whole before native code sees them. The interface's calls are synchronous: an instance whose guest waits
+//! for a model does nothing else meanwhile, so components with models answer one request per instance at a time.
 
-use model::{Graph, GraphError, Inputs, NamedTensor};
+use crate::state::State;
+use bindings::wasi::nn::errors::{ErrorCode, Host as ErrorsHost, HostError};
+use bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding, Host as GraphHost, HostGraph};
+use bindings::wasi::nn::inference::{Host as InferenceHost, HostGraphExecutionContext};
+use bindings::wasi::nn::tensor::{Host as TensorHost, HostTensor, TensorType as NnType};
+use model::{Emissions, Graph, GraphError, Inputs, NamedTensor, TensorType};
 use std::sync::Arc;
-use wasmtime_wasi_nn::backend::{
-    BackendError, BackendExecutionContext, BackendGraph, Id, NamedTensor as NnNamedTensor,
-};
-use wasmtime_wasi_nn::wit::{Tensor, TensorType};
-use wasmtime_wasi_nn::{ExecutionContext, Graph as NnGraph, GraphRegistry, Registry};
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+pub(crate) mod bindings {
+    //! Bindings generated from `wit/`.
+    #![allow(missing_docs, unreachable_pub, clippy::all)]
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "models",
+        imports: {
+            "wasi:nn/inference.[method]graph-execution-context.compute": async | trappable,
+            default: trappable,
+        },
+        with: {
+            "wasi:nn/tensor.tensor": super::Tensor,
+            "wasi:nn/errors.error": super::Failure,
+            "wasi:nn/graph.graph": super::NamedModel,
+            "wasi:nn/inference.graph-execution-context": super::NamedModel,
+        },
+    });
+}
 
 /// Opens a model's graph by the model's id. The host's owner provides it; blocking.
 pub trait Models: Send + Sync {
@@ -20,121 +41,195 @@ pub trait Models: Send + Sync {
     fn open(&self, name: &str) -> Result<Arc<dyn Graph + Send + Sync>, GraphError>;
 }
 
-/// The models one component instance may load; each instance has its own list of opened names.
+/// A guest's tensor, not looked at yet.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Tensor {
+    dimensions: Vec<u32>,
+    ty: NnType,
+    data: Vec<u8>,
+}
+
+/// Why there is no graph or no answer.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Failure(GraphError);
+
+/// A graph, and what computes it. The model itself is opened per call (the engine caches it), so that damage and eviction
+/// are seen in time.
 #[derive(Clone)]
-pub(crate) struct ModelRegistry {
-    models: Option<Arc<dyn Models>>,
-}
-
-impl ModelRegistry {
-    pub(crate) fn new(models: Arc<dyn Models>) -> Self {
-        Self { models: Some(models) }
-    }
-
-    /// For components whose manifest entry does not ask for models.
-    pub(crate) fn closed() -> Self {
-        Self { models: None }
-    }
-}
-
-impl From<ModelRegistry> for Registry {
-    fn from(registry: ModelRegistry) -> Self {
-        Registry::from(OpenedModels { models: registry.models, graphs: elsa::sync::FrozenMap::new() })
-    }
-}
-
-/// wasmtime asks for `&Graph`, so opened graphs stay at fixed places for the instance's life.
-struct OpenedModels {
-    models: Option<Arc<dyn Models>>,
-    graphs: elsa::sync::FrozenMap<String, Box<NnGraph>>,
-}
-
-impl GraphRegistry for OpenedModels {
-    fn get(&self, name: &str) -> Option<&NnGraph> {
-        let models = self.models.as_ref()?;
-        if let Some(graph) = self.graphs.get(name) {
-            return Some(graph);
-        }
-        // The model itself is opened per call (the engine caches it), so that damage and eviction are seen in time and
-        // come back as an error with a reason instead of "not found".
-        let graph: Box<dyn BackendGraph> =
-            Box::new(NamedModel { name: name.to_owned(), models: Arc::clone(models) });
-        Some(self.graphs.insert(name.to_owned(), Box::new(NnGraph::from(graph))))
-    }
-
-    fn get_mut(&mut self, _name: &str) -> Option<&mut NnGraph> {
-        None
-    }
-}
-
-#[derive(Clone)]
-struct NamedModel {
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct NamedModel {
     name: String,
     models: Arc<dyn Models>,
 }
 
-impl BackendGraph for NamedModel {
-    fn init_execution_context(&self) -> Result<ExecutionContext, BackendError> {
-        let context: Box<dyn BackendExecutionContext> = Box::new(self.clone());
-        Ok(context.into())
+/// Adds the interface for a component that may load models.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    bindings::Models::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+}
+
+impl TensorHost for State {}
+impl ErrorsHost for State {}
+impl InferenceHost for State {}
+
+impl HostTensor for State {
+    fn new(&mut self, dimensions: Vec<u32>, ty: NnType, data: Vec<u8>) -> wasmtime::Result<Resource<Tensor>> {
+        Ok(self.table.push(Tensor { dimensions, ty, data })?)
+    }
+
+    fn dimensions(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u32>> {
+        Ok(self.table.get(&tensor)?.dimensions.clone())
+    }
+
+    fn ty(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<NnType> {
+        Ok(self.table.get(&tensor)?.ty)
+    }
+
+    fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get(&tensor)?.data.clone())
+    }
+
+    fn drop(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<()> {
+        self.table.delete(tensor)?;
+        Ok(())
     }
 }
 
-impl BackendExecutionContext for NamedModel {
-    fn set_input(&mut self, _id: Id, _tensor: &Tensor) -> Result<(), BackendError> {
-        Err(failure("tensors are given to compute".to_owned()))
+impl HostError for State {
+    fn code(&mut self, error: Resource<Failure>) -> wasmtime::Result<ErrorCode> {
+        Ok(match &self.table.get(&error)?.0 {
+            GraphError::NotFound(_) => ErrorCode::NotFound,
+            GraphError::InvalidInput { .. } => ErrorCode::InvalidArgument,
+            GraphError::Damaged { .. } | GraphError::Failed(_) => ErrorCode::RuntimeError,
+        })
     }
 
-    fn get_output(&mut self, _id: Id) -> Result<Tensor, BackendError> {
-        Err(failure("tensors are returned by compute".to_owned()))
+    /// The error as JSON: the interface leaves to hosts what they say here.
+    fn data(&mut self, error: Resource<Failure>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&error)?.0.to_json())
     }
 
-    fn compute(
+    fn drop(&mut self, error: Resource<Failure>) -> wasmtime::Result<()> {
+        self.table.delete(error)?;
+        Ok(())
+    }
+}
+
+impl GraphHost for State {
+    fn load(
         &mut self,
-        inputs: Option<Vec<NnNamedTensor>>,
-    ) -> Result<Option<Vec<NnNamedTensor>>, BackendError> {
-        let tensors: Vec<NamedTensor> =
-            inputs.unwrap_or_default().into_iter().map(from_nn).collect::<Result<_, _>>()?;
-        let emissions = Inputs::from_tensors(&tensors).and_then(|inputs| {
-            // Opening and computing block; the executor moves its other work to another thread meanwhile.
-            tokio::task::block_in_place(|| {
-                self.models.open(&self.name).and_then(|graph| graph.compute(&inputs))
-            })
-        });
-        // wasmtime hands the guest no more than that the backend failed, so the reason goes as a tensor.
-        let answer = emissions.map_or_else(
-            |error| {
-                tracing::error!(model = self.name, %error, "no emissions");
-                error.to_tensor()
-            },
-            |emissions| emissions.to_tensor(),
-        );
-        Ok(Some(vec![to_nn(answer)]))
+        _parts: Vec<Vec<u8>>,
+        _encoding: GraphEncoding,
+        _target: ExecutionTarget,
+    ) -> wasmtime::Result<Result<Resource<NamedModel>, Resource<Failure>>> {
+        let refusal = GraphError::Failed("graphs are loaded by name alone".to_owned());
+        Ok(Err(self.table.push(Failure(refusal))?))
+    }
+
+    fn load_by_name(
+        &mut self,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<NamedModel>, Resource<Failure>>> {
+        let Some(models) = &self.grants.models else {
+            return Ok(Err(self.table.push(Failure(GraphError::NotFound(name)))?));
+        };
+        let model = NamedModel { name, models: Arc::clone(models) };
+        Ok(Ok(self.table.push(model)?))
     }
 }
 
-fn failure(reason: String) -> BackendError {
-    BackendError::BackendAccess(wasmtime::Error::msg(reason))
+impl HostGraph for State {
+    fn init_execution_context(
+        &mut self,
+        graph: Resource<NamedModel>,
+    ) -> wasmtime::Result<Result<Resource<NamedModel>, Resource<Failure>>> {
+        let model = self.table.get(&graph)?.clone();
+        Ok(Ok(self.table.push(model)?))
+    }
+
+    fn drop(&mut self, graph: Resource<NamedModel>) -> wasmtime::Result<()> {
+        self.table.delete(graph)?;
+        Ok(())
+    }
 }
 
-fn from_nn(named: NnNamedTensor) -> Result<NamedTensor, BackendError> {
-    let NnNamedTensor { name, tensor } = named;
-    let ty = match tensor.ty {
-        TensorType::U8 => model::TensorType::U8,
-        TensorType::I32 => model::TensorType::I32,
-        TensorType::I64 => model::TensorType::I64,
-        TensorType::Fp32 => model::TensorType::Fp32,
-        other => return Err(failure(format!("tensor {name:?} has type {other:?}, which no model takes"))),
-    };
-    Ok(NamedTensor { name, dims: tensor.dimensions, ty, data: tensor.data })
+type NamedTensors = Vec<(String, Resource<Tensor>)>;
+
+impl HostGraphExecutionContext for State {
+    async fn compute(
+        &mut self,
+        context: Resource<NamedModel>,
+        inputs: NamedTensors,
+    ) -> wasmtime::Result<Result<NamedTensors, Resource<Failure>>> {
+        let (model, tensors) = self.take(&context, inputs)?;
+        // Opening and computing block.
+        let computed = tokio::task::spawn_blocking(move || model.compute(tensors?)).await;
+        self.give(computed.unwrap_or_else(|error| Err(GraphError::Failed(error.to_string()))))
+    }
+
+    fn drop(&mut self, context: Resource<NamedModel>) -> wasmtime::Result<()> {
+        self.table.delete(context)?;
+        Ok(())
+    }
 }
 
-fn to_nn(named: NamedTensor) -> NnNamedTensor {
-    let ty = match named.ty {
-        model::TensorType::U8 => TensorType::U8,
-        model::TensorType::I32 => TensorType::I32,
-        model::TensorType::I64 => TensorType::I64,
-        model::TensorType::Fp32 => TensorType::Fp32,
+impl State {
+    /// The model and what it is given; tensors that are no more than numbers are an error of the guest's.
+    fn take(
+        &mut self,
+        context: &Resource<NamedModel>,
+        inputs: NamedTensors,
+    ) -> wasmtime::Result<(NamedModel, Result<Vec<NamedTensor>, GraphError>)> {
+        let model = self.table.get(context)?.clone();
+        let mut tensors = Vec::with_capacity(inputs.len());
+        for (name, tensor) in inputs {
+            // Given away by the guest, so nobody needs its copy any more.
+            tensors.push((name, self.table.delete(tensor)?));
+        }
+        Ok((model, tensors.into_iter().map(from_nn).collect()))
+    }
+
+    fn give(
+        &mut self,
+        computed: Result<Emissions, GraphError>,
+    ) -> wasmtime::Result<Result<NamedTensors, Resource<Failure>>> {
+        Ok(match computed {
+            Ok(emissions) => {
+                let NamedTensor { name, dims, ty, data } = emissions.to_tensor();
+                Ok(vec![(name, self.table.push(Tensor { dimensions: dims, ty: to_nn(ty), data })?)])
+            }
+            Err(error) => Err(self.table.push(Failure(error))?),
+        })
+    }
+}
+
+impl NamedModel {
+    fn compute(&self, tensors: Vec<NamedTensor>) -> Result<Emissions, GraphError> {
+        let emissions = Inputs::from_tensors(&tensors)
+            .and_then(|inputs| self.models.open(&self.name).and_then(|graph| graph.compute(&inputs)));
+        emissions.inspect_err(|error| tracing::error!(model = self.name, %error, "no emissions"))
+    }
+}
+
+fn from_nn((name, tensor): (String, Tensor)) -> Result<NamedTensor, GraphError> {
+    let Tensor { dimensions: dims, ty, data } = tensor;
+    let ty = match ty {
+        NnType::U8 => TensorType::U8,
+        NnType::I32 => TensorType::I32,
+        NnType::I64 => TensorType::I64,
+        NnType::Fp32 => TensorType::Fp32,
+        other => {
+            let reason = format!("of type {other:?}, which no model takes");
+            return Err(GraphError::InvalidInput { name, reason });
+        }
     };
-    NnNamedTensor { name: named.name, tensor: Tensor::new(named.dims, ty, named.data) }
+    Ok(NamedTensor { name, dims, ty, data })
+}
+
+fn to_nn(ty: TensorType) -> NnType {
+    match ty {
+        TensorType::U8 => NnType::U8,
+        TensorType::I32 => NnType::I32,
+        TensorType::I64 => NnType::I64,
+        TensorType::Fp32 => NnType::Fp32,
+    }
 }
