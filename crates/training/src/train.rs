@@ -15,7 +15,7 @@ use crate::surroundings::{Trail, make_room};
 use crate::vectors::Vectors;
 use model::{
     Bundle, FORMAT, FileRef, HEAD_FILE, Head, LexicalRecipe, Lineage, Manifest, Preparation, Recipe,
-    RecipeKind, Sparse,
+    RecipeKind, Sparse, Split,
 };
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -307,6 +307,7 @@ impl<'a> Run<'a> {
                 seed: request.seed,
                 data_digest: corpus::digest(request.corpus),
                 code_version: request.code_version.clone(),
+                split: Split::default(),
                 training_documents: documents,
                 words: report.words,
                 labels: report.labels,
@@ -314,6 +315,7 @@ impl<'a> Run<'a> {
                 labels_left_out: report.left_out,
                 scores,
             },
+            digest: String::new(),
         };
         Ok(Bundle::new(manifest, BTreeMap::from([(HEAD_FILE.to_owned(), head)]))?)
     }

@@ -227,6 +227,7 @@ fn manifest(head: &Head) -> Manifest {
         encoder: None,
         files,
         lineage: Lineage::default(),
+        digest: String::new(),
     }
 }
 
