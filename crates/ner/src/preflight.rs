@@ -3,7 +3,7 @@
 //! Documents are shown twice: first what they label, then what they say. Gives findings as values, as `guidance` does.
 
 use crate::guidance::{Advice, LabelCounts, advise};
-use crate::segmentation::{Gap, Segmentation, Settings};
+use crate::segmentation::{Gap, Segmentation, Settings, Word};
 use crate::{ConfusionMatrix, EntityCategory, LabeledDocument, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,6 +13,8 @@ const LABELED_MIN: u64 = 2;
 const CHARACTERS_MIN: usize = 3;
 /// Words of the longest labeled text whose other occurrences are looked for.
 const WORDS_MAX: usize = 16;
+/// Characters of the shortest word that a sentence's dot may follow.
+const SENTENCE_WORD_MIN: usize = 4;
 /// Labels of a category that hold a sentence's end are slips when they are at most one in so many.
 const CROSSING_SHARE: u64 = 5;
 
@@ -41,6 +43,17 @@ fn segmented(text: &str) -> Segmentation {
     Segmentation::new(text, &Settings { ends_at: None, words_max: usize::MAX })
 }
 
+/// Whether a sentence ends before the last of `words`. A dot after a short word is more likely that of an abbreviation.
+fn ends_sentence(words: &[Word], text: &str) -> bool {
+    match words {
+        [.., _, word] if word.gap >= Gap::Line => true,
+        [.., before, _, word] if word.gap == Gap::Sentence => {
+            before.span.slice(text).chars().count() >= SENTENCE_WORD_MIN
+        }
+        _ => false,
+    }
+}
+
 impl Preflight {
     /// First: what the document labels.
     pub fn labels(&mut self, document: &LabeledDocument) {
@@ -53,10 +66,7 @@ impl Preflight {
             let said = label.span.slice(text).trim();
             let (all, crossing, example) = self.crossing.entry(label.category.clone()).or_default();
             *all += 1;
-            if words
-                .get(first + 1..last)
-                .is_some_and(|inner| inner.iter().any(|word| word.gap >= Gap::Sentence))
-            {
+            if (first + 1..last).any(|word| ends_sentence(&words[..=word], text)) {
                 *crossing += 1;
                 if example.is_empty() {
                     *example = said.to_owned();
@@ -294,6 +304,8 @@ mod tests {
         };
         assert_eq!(found(&[torn]), [expected]);
         assert_eq!(found(&[document("a", "[P:1 High St\nLeeds] [P:2 Low St\nYork]")]), []);
+        let initials = document("a", &format!("{five}[P:St. Ives]"));
+        assert_eq!(found(&[initials]), [], "an abbreviation ends no sentence");
     }
 
     #[test]

@@ -142,7 +142,11 @@ fn add(source: &str, name: Option<String>, openvino: Option<PathBuf>, place: &Pl
     if place.json {
         return Ok(print::out(&wire(&added).to_string())?);
     }
-    print::note(&format!("{name} is added; running servers use it for trainings from now on"));
+    let use_of_it = match added.manifest.is_multilingual() {
+        true => "projects in other languages than English, or in several, use it from now on",
+        false => "`spindle up --encoder` with its name makes it the default",
+    };
+    print::note(&format!("{name} is added; {use_of_it}"));
     Ok(print::out(&table(&[added], Paint::stdout()))?)
 }
 

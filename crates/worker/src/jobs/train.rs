@@ -41,6 +41,9 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     if !matches!(made, Err(Failure::Transient(_) | Failure::LeaseLost)) {
         checkpoints.done();
     }
+    if !matches!(made, Ok(_) | Err(Failure::LeaseLost)) {
+        discard(run, &id).await;
+    }
     let warnings = made?;
     // The bundle that this one replaces may be nobody's now. What can't be removed today is found again next time.
     if let Err(error) = bundles::sweep(services).await {
@@ -91,6 +94,21 @@ fn job_model_id(run: &Run, label: &ModelLabel) -> Result<String, Failure> {
     let guid = run.job.id.split('_').next().and_then(|guid| Uuid::parse_str(guid).ok());
     let guid = guid.ok_or_else(|| Failure::refused(ErrorKind::Internal, "malformed job id"))?;
     Ok(model_id(label, run.job.created_at, guid))
+}
+
+/// Removes the files of a model that did not come about; a next attempt writes them anew.
+async fn discard(run: &Run, id: &str) {
+    // A failure may have come after the model became known.
+    if !matches!(already_made(run, id).await, Ok(false)) {
+        return;
+    }
+    let services = &run.services;
+    services.engine.forget(id);
+    if let Err(error) =
+        services.blobs.delete_prefix(&services.models_container, &format!("models/{id}/")).await
+    {
+        tracing::warn!(%error, id, "files of a model that was not made stay behind");
+    }
 }
 
 /// Whether an earlier attempt got as far as its model.
