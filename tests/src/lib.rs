@@ -6,6 +6,7 @@
 pub mod api;
 pub mod command;
 pub mod example;
+pub mod marked;
 pub mod node;
 pub mod openapi;
 pub mod pattern;
@@ -17,5 +18,6 @@ pub mod units;
 
 pub use api::{Answer, Client};
 pub use example::Example;
+pub use marked::Marked;
 pub use scenario::Scenario;
 pub use server::Server;

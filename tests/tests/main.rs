@@ -10,6 +10,8 @@ mod components;
 mod conformance;
 #[path = "themes/copies.rs"]
 mod copies;
+#[path = "themes/encoders.rs"]
+mod encoders;
 #[path = "themes/errors.rs"]
 mod errors;
 #[path = "themes/events.rs"]
@@ -18,6 +20,8 @@ mod events;
 mod exchange;
 #[path = "themes/extraction.rs"]
 mod extraction;
+#[path = "themes/hard_trainings.rs"]
+mod hard_trainings;
 #[path = "themes/identity.rs"]
 mod identity;
 #[path = "themes/interface.rs"]

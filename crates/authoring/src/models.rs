@@ -4,7 +4,8 @@ use crate::training::expires;
 use crate::{Answer, Authoring, stored};
 use catalog::{Driver, Model};
 use language_api::{
-    ApiError, ErrorKind, JobLocation, ModelLabel, ModelSummary, ProjectName, Reply, WholeSeconds,
+    ApiError, ErrorKind, JobLocation, ModelLabel, ModelLineage, ModelSummary, ProjectName, Reply,
+    WholeSeconds,
 };
 use serde_json::value::RawValue;
 
@@ -26,7 +27,10 @@ impl<D: Driver> Authoring<'_, D> {
     /// 404.
     pub async fn get_model(&self, project: &ProjectName, label: &ModelLabel) -> Answer {
         self.project(project).await?;
-        Ok(Reply::ok(&summary(self.catalog.model(project.as_str(), label.as_str()).await?)?))
+        let model = self.catalog.model(project.as_str(), label.as_str()).await?;
+        let manifest = self.catalog.bundle_manifest(&model.model_id).await?;
+        let lineage = Some(stored(ModelLineage::of_manifest(&manifest))?);
+        Ok(Reply::ok(&ModelSummary { lineage, ..summary(model)? }))
     }
 
     /// `DELETE /{project}/models/{model}`.
@@ -86,5 +90,6 @@ fn summary(model: Model) -> Result<ModelSummary, ApiError> {
         model_expiration_date: expires(),
         model_training_config_version: model.training_config_version,
         has_snapshot: model.snapshot.is_some(),
+        lineage: None,
     })
 }

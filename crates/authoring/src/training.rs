@@ -137,6 +137,7 @@ fn training_state(job: &Job) -> Result<TrainingJobState, ApiError> {
         stored(serde_json::from_str(job.progress.as_deref().unwrap_or_default()))?;
     if job_state.status.is_terminal() {
         result.estimated_end_date_time = None;
+        result.stage = None;
     }
     // The worker writes phases as it goes; how the job ended is the row's word.
     for phase in [Some(&mut result.training_status), result.evaluation_status.as_mut()].into_iter().flatten()
@@ -162,6 +163,9 @@ fn not_started(request: &TrainRequest, config: &str) -> TrainingResult {
         training_status: waiting.clone(),
         evaluation_status: Some(waiting),
         estimated_end_date_time: None,
+        stage: None,
+        validation_f1: None,
+        guidance: vec![],
     }
 }
 

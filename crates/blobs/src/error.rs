@@ -132,6 +132,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            // Full storage stays full until somebody makes room.
+            Self::Service { status: 507, .. } => false,
             Self::Service { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             _ => false,
         }

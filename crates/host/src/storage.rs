@@ -1,6 +1,7 @@
 //! The embedded S3 server: a real S3 endpoint over a folder, for one machine.
 
 mod changes;
+mod full;
 mod listing;
 mod objects;
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{Emissions, Encoder, EncoderRef, Graph, GraphError, HEAD_FILE, Head, Inputs, Manifest};
+use model::{Bundle, Emissions, Encoder, EncoderRef, Graph, GraphError, HEAD_FILE, Head, Inputs, Manifest};
 
 use crate::cache::Cache;
 use crate::digest::{is_sha256, sha256_of};
@@ -81,6 +81,19 @@ impl Engine {
         })
     }
 
+    /// The graph of a bundle that is not stored yet: what [`Engine::open`] gives once it is.
+    ///
+    /// # Errors
+    /// [`GraphError::Damaged`] when head and encoder do not fit.
+    pub fn try_out(
+        bundle: &Bundle,
+        encoder: Option<Arc<OpenVinoEncoder>>,
+    ) -> Result<Arc<dyn Graph + Send + Sync>, GraphError> {
+        let damaged = |reason| GraphError::Damaged { model: bundle.manifest.model_id.clone(), reason };
+        let head = bundle.head().map_err(|error| damaged(error.to_string()))?;
+        Ok(Arc::new(LoadedModel::chain(head, encoder).map_err(damaged)?))
+    }
+
     /// Forgets the model `name`, after its deletion. Who holds its graph keeps it.
     pub fn forget(&self, name: &str) {
         self.models.remove(name);
@@ -100,17 +113,13 @@ impl Engine {
         let (head, bytes) = files.head(&manifest)?;
         let encoder =
             manifest.encoder.as_ref().map(|reference| self.encoder(reference, &files)).transpose()?;
-        if head.contextual_width() != encoder.as_ref().map(|encoder| encoder.width()) {
-            return Err(
-                files.damaged(format!("{HEAD_FILE} and the manifest name encoders of different width"))
-            );
-        }
         tracing::info!(
             model = name,
             encoder = encoder.as_ref().map(|encoder| encoder.digest()),
             "model loaded"
         );
-        Ok((LoadedModel { head, encoder }, bytes))
+        let model = LoadedModel::chain(head, encoder).map_err(|reason| files.damaged(reason))?;
+        Ok((model, bytes))
     }
 
     fn encoder(&self, reference: &EncoderRef, files: &Files<'_>) -> Result<Arc<OpenVinoEncoder>, GraphError> {
@@ -141,6 +150,16 @@ impl Engine {
 struct LoadedModel {
     head: Head,
     encoder: Option<Arc<OpenVinoEncoder>>,
+}
+
+impl LoadedModel {
+    /// Both in one, or why they do not fit.
+    fn chain(head: Head, encoder: Option<Arc<OpenVinoEncoder>>) -> Result<Self, String> {
+        if head.contextual_width() != encoder.as_ref().map(|encoder| encoder.width()) {
+            return Err(format!("{HEAD_FILE} and the manifest name encoders of different width"));
+        }
+        Ok(Self { head, encoder })
+    }
 }
 
 impl Graph for LoadedModel {

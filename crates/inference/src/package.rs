@@ -28,6 +28,9 @@ pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Version of the package layout.
 const FORMAT: u32 = 1;
 
+/// Word pieces of the smallest vocabulary for many languages; multilingual BERT has 119,547, XLM-RoBERTa 250,002.
+const MULTILINGUAL_VOCABULARY_MIN: u32 = 100_000;
+
 /// What a package says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -68,6 +71,8 @@ pub struct Conversion {
     pub layers: Option<Vec<usize>>,
     /// How matrices are stored.
     pub weights: Weights,
+    /// The package's name for people; `None` takes the last component of the folder.
+    pub name: Option<String>,
 }
 
 /// A package on disk.
@@ -134,6 +139,12 @@ impl EncoderManifest {
         Ok(manifest)
     }
 
+    /// Whether it was made for many languages, as far as the size of its vocabulary tells: those of one language have far
+    /// fewer pieces.
+    pub fn is_multilingual(&self) -> bool {
+        self.vocabulary >= MULTILINGUAL_VOCABULARY_MIN
+    }
+
     /// How a model's manifest refers to the package of this manifest and `digest`.
     pub fn reference(&self, digest: &str) -> EncoderRef {
         EncoderRef {
@@ -172,12 +183,14 @@ impl EncoderPackage {
     /// Converts the published encoder in `source` to a package below `store`, in a folder named by its digest.
     ///
     /// `source` holds `config.json`, `model.safetensors` and `tokenizer.json`; its last component becomes the
-    /// package's name. Converting again gives the same digest and leaves an existing package in place.
+    /// package's name unless `conversion` has one. Converting again gives the same digest and leaves an existing package in place, unless it is
+    /// damaged.
     ///
     /// # Errors
     /// [`PackageError`]; nothing half-written stays under the final name.
     pub fn convert(source: &Path, store: &Path, conversion: &Conversion) -> Result<Self, PackageError> {
-        let name = source.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let own = || source.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = conversion.name.clone().unwrap_or_else(own);
         let convert = |source| PackageError::Convert { name: name.clone(), source };
         let write = |source| PackageError::Write { folder: store.to_path_buf(), source };
         let checkpoint = Checkpoint::open(source).map_err(convert)?;
@@ -191,6 +204,11 @@ impl EncoderPackage {
         let result = write_package(&name, source, &checkpoint, (&layers, conversion.weights), &draft)
             .and_then(|digest| {
                 let folder = store.join(&digest);
+                if folder.exists() && Self::open(&folder).is_ok() {
+                    return Ok(folder);
+                }
+                // What lies there is not what its name says; another writer of the same content may be quicker.
+                let _ = fs::remove_dir_all(&folder);
                 match fs::rename(&draft, &folder) {
                     Err(_) if folder.join(MANIFEST_FILE).is_file() => Ok(folder),
                     renamed => renamed.map(|()| folder).map_err(write),

@@ -1,4 +1,4 @@
-//! Advice beside an evaluation: our extension of its summary (contract: evaluation 7).
+//! Advice before a training and beside an evaluation: our extension of their answers (contract: evaluation 7).
 
 use ner::guidance::{Advice, TRAINING_LABELS_MIN};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Guidance {
     pub message: String,
 }
 
-/// The rules, in the order of the contract.
+/// The rules, in the order of the contract; the last three are ours and look at labels and texts before a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum GuidanceRule {
@@ -36,6 +36,12 @@ pub enum GuidanceRule {
     Missed,
     /// Often found where nothing is labelled.
     Invented,
+    /// The same texts are labelled as another category, too.
+    LabeledDifferently,
+    /// Texts that are mostly labelled stand without a label elsewhere.
+    LabelForgotten,
+    /// A few labels reach over the end of a sentence or line.
+    CrossesSentences,
 }
 
 impl From<&Advice> for Guidance {
@@ -96,7 +102,58 @@ impl From<&Advice> for Guidance {
                 );
                 found(GuidanceRule::Invented, category, message)
             }
+            Advice::LabeledDifferently {
+                category,
+                other,
+                texts,
+                example,
+                labels: [labels, other_labels],
+            } => {
+                let message = format!(
+                    "{} labelled {category} in some places and {other} in others, such as “{}” ({labels} times {category}, \
+                     {other_labels} times {other}): make sure that both are meant",
+                    count(*texts, "text is", "texts are"),
+                    excerpt(example)
+                );
+                beside(found(GuidanceRule::LabeledDifferently, category, message), other)
+            }
+            Advice::LabelForgotten { category, texts, unlabeled, example, example_labels, location } => {
+                let [labels, without] = example_labels;
+                let message = format!(
+                    "{} mostly labelled {category} {} without a label {}, such as “{}” (labelled {labels} times, {without} \
+                     times not, first in {location:?}): look for labels that were forgotten",
+                    count(*texts, "text", "texts"),
+                    if *texts == 1 { "stands" } else { "stand" },
+                    count(*unlabeled, "time", "times"),
+                    excerpt(example)
+                );
+                found(GuidanceRule::LabelForgotten, category, message)
+            }
+            Advice::CrossesSentences { category, labels, crossing, example } => {
+                let message = format!(
+                    "{crossing} of {labels} labels of {category} {} over the end of a sentence or line, such as “{}”: such \
+                     entities are hard to find; check their borders",
+                    if *crossing == 1 { "reaches" } else { "reach" },
+                    excerpt(example)
+                );
+                found(GuidanceRule::CrossesSentences, category, message)
+            }
         }
+    }
+}
+
+/// A number with its noun.
+fn count(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// Enough of a text to know it again, on one line.
+fn excerpt(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -123,6 +180,27 @@ mod tests {
             Advice::Confused { labeled: category("A"), predicted: category("B"), percent: 24.6 },
             Advice::Missed { category: category("A"), percent: 31.0 },
             Advice::Invented { category: category("A"), percent: 31.0 },
+            Advice::LabeledDifferently {
+                category: category("A"),
+                other: category("B"),
+                texts: 2,
+                example: "Oslo".into(),
+                labels: [7, 1],
+            },
+            Advice::LabelForgotten {
+                category: category("A"),
+                texts: 1,
+                unlabeled: 3,
+                example: "New\nYork".into(),
+                example_labels: [4, 3],
+                location: "b.txt".into(),
+            },
+            Advice::CrossesSentences {
+                category: category("A"),
+                labels: 9,
+                crossing: 1,
+                example: "long ".repeat(20),
+            },
         ];
         let wire: Vec<Guidance> = all.iter().map(Guidance::from).collect();
         assert!(wire.iter().all(|guidance| guidance.category == "A" && guidance.message.contains('A')));
@@ -130,6 +208,12 @@ mod tests {
             r#"{"rule":"confused","category":"A","otherCategory":"B","message":"25% of what is labelled A is predicted as B: make clear how they differ, or merge them"}"#
         ]]
         .assert_eq(&serde_json::to_string(&wire[4]).expect("serializes"));
+        let messages: Vec<_> = wire[7..].iter().map(|guidance| guidance.message.as_str()).collect();
+        expect_test::expect![[r#"
+            2 texts are labelled A in some places and B in others, such as “Oslo” (7 times A, 1 times B): make sure that both are meant
+            1 text mostly labelled A stands without a label 3 times, such as “New York” (labelled 4 times, 3 times not, first in "b.txt"): look for labels that were forgotten
+            1 of 9 labels of A reaches over the end of a sentence or line, such as “long long long long long long long long long long long long …”: such entities are hard to find; check their borders"#]]
+        .assert_eq(&messages.join("\n"));
         let rules: std::collections::HashSet<_> = wire.iter().map(|guidance| guidance.rule).collect();
         assert_eq!(rules.len(), all.len());
     }

@@ -48,7 +48,7 @@ pub use automation::AutomationSettings;
 pub use deployments::{DeploymentSummary, PutDeploymentRequest, SwapRequest};
 pub use evaluation::{EvaluatedDocument, EvaluationSummary};
 pub use jobs::{ExportJobState, ImportJobState, ImportProgress, JobState, JobStatus, JobWarning, ProjectJob};
-pub use models::ModelSummary;
+pub use models::{ModelLineage, ModelSummary};
 pub use project_file::{FileMetadata, ProjectFile};
 pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};
 pub use training::{EvaluationOptions, TrainRequest, TrainingJobState};

@@ -1,6 +1,7 @@
 //! Training on the wire (contract: authoring 10 and 13.2).
 
 use crate::error::{ApiError, ErrorKind};
+use crate::guidance::Guidance;
 use crate::ids::ModelLabel;
 use crate::jobs::{JobState, JobStatus};
 use crate::read::{Node, Object, Problems, TargetStyle, json};
@@ -145,8 +146,43 @@ pub struct PhaseState {
     pub status: JobStatus,
 }
 
+/// What a training is doing: ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrainingStage {
+    /// Documents and labels are read.
+    Reading,
+    /// Text becomes words and features.
+    Preparing,
+    /// The encoder reads all documents.
+    Encoding,
+    /// Weights are learned.
+    Learning,
+    /// Recipes are compared on documents held out.
+    Validating,
+    /// The model is put together and stored.
+    Storing,
+    /// The model is scored on the test documents.
+    Evaluating,
+}
+
+impl TrainingStage {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Preparing => "preparing",
+            Self::Encoding => "encoding",
+            Self::Learning => "learning",
+            Self::Validating => "validating",
+            Self::Storing => "storing",
+            Self::Evaluating => "evaluating",
+        }
+    }
+}
+
 /// What a training job says about its work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrainingResult {
     /// Label of the model.
@@ -161,10 +197,19 @@ pub struct TrainingResult {
     /// Guess of the end, while running alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_end_date_time: Option<WholeSeconds>,
+    /// What it is doing, while running alone. Ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<TrainingStage>,
+    /// The best micro F1 so far on training documents held out, 0 to 1. Ours.
+    #[serde(default, rename = "validationF1", skip_serializing_if = "Option::is_none")]
+    pub validation_f1: Option<f32>,
+    /// What in the labels will hurt, from the moment they are read. Ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guidance: Vec<Guidance>,
 }
 
 /// State of a training.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingJobState {
     /// The work; required in every state.
     pub result: TrainingResult,
@@ -266,6 +311,14 @@ mod tests {
         let text = r#"{"result":{"modelLabel":"claims-v1","trainingConfigVersion":"2022-05-01","trainingStatus":{"percentComplete":42,"startDateTime":"2024-05-06T09:27:01.1800311Z","status":"running"},"evaluationStatus":{"percentComplete":0,"status":"notStarted"},"estimatedEndDateTime":"2024-05-06T09:31:00Z"},"jobId":"de258fda-6f36-4c37-8273-31560526c9c6_638505504000000000","createdDateTime":"2024-05-06T09:26:44Z","lastUpdatedDateTime":"2024-05-06T09:28:30Z","expirationDateTime":"2024-05-13T09:26:44Z","status":"running"}"#;
         let state: TrainingJobState = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&state).unwrap(), text);
+    }
+
+    #[test]
+    fn a_running_training_tells_its_stage_score_and_guidance() {
+        let text = r#"{"modelLabel":"a","trainingConfigVersion":"lexical","trainingStatus":{"percentComplete":42,"status":"running"},"stage":"validating","validationF1":0.875,"guidance":[{"rule":"notTested","category":"A","message":"m"}]}"#;
+        let result: TrainingResult = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&result).unwrap(), text);
+        assert_eq!(result.stage.map(TrainingStage::as_str), Some("validating"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use bundle::{Bundle, BundleError, hex, sha256_hex};
 pub use graph::{Emissions, Encoder, Graph, GraphError, Inputs, Pieces};
 pub use head::{Entry, Head, HeadError, Layout, Network, Sparse};
 pub use manifest::{
-    EncoderRef, FORMAT, FileRef, HEAD_FILE, Lattice, Lineage, MANIFEST_FILE, Manifest, ManifestError,
+    EncoderRef, FORMAT, FileRef, HEAD_FILE, Lattice, Lineage, MANIFEST_FILE, Manifest, ManifestError, Split,
 };
 pub use recipe::{ContextualRecipe, LexicalRecipe, Recipe, RecipeKind, SequenceBreak};
 pub use serving::{Preparation, Prepared, ServingError, ServingModel};

@@ -43,6 +43,10 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileRef>,
     /// Where the model comes from.
     pub lineage: Lineage,
+    /// SHA-256 over the manifest without this and without the model's id, lower-case hexadecimal, so over everything the
+    /// model says; empty until it is sealed. The same data, recipe, seed, code and class of machine give the same.
+    #[serde(default)]
+    pub digest: String,
 }
 
 /// Log potentials of tags beside tags; transitions that no reading allows are ignored.
@@ -93,6 +97,9 @@ pub struct Lineage {
     pub data_digest: String,
     /// Version of the code that trained.
     pub code_version: String,
+    /// What was kept to score on.
+    #[serde(default)]
+    pub split: Split,
     /// Locations of the documents learned from, sorted.
     pub training_documents: Vec<String>,
     /// Words inside regions.
@@ -104,8 +111,19 @@ pub struct Lineage {
     /// Labels that no tags can say (they reach over a sequence's end or share a word with another); the sequences
     /// they touch were not learned from.
     pub labels_left_out: u64,
-    /// Scores of the run by name: losses, passes, validation figures.
+    /// Scores of the run by name: losses, passes, validation figures, and what the test documents say (`test.*`).
     pub scores: BTreeMap<String, f64>,
+}
+
+/// How documents were divided into those learned from and those scored on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Split {
+    /// Share scored on in per cent, 0 to 99; absent when the documents were divided by hand.
+    #[serde(default)]
+    pub testing_percentage: Option<u32>,
+    /// Locations of the documents scored on, sorted.
+    pub test_documents: Vec<String>,
 }
 
 /// Why a manifest cannot be used. The operator can restore the bundle or retrain; a newer format needs newer code.
@@ -150,6 +168,16 @@ impl Manifest {
         serde_json::to_vec_pretty(self).expect("a manifest has string keys only")
     }
 
+    /// Writes the digest of everything else into the manifest.
+    pub fn seal(&mut self) {
+        self.digest = self.content_digest();
+    }
+
+    fn content_digest(&self) -> String {
+        let bare = Self { model_id: String::new(), digest: String::new(), ..self.clone() };
+        crate::sha256_hex(&bare.to_json())
+    }
+
     /// The tags of the model.
     ///
     /// # Errors
@@ -188,6 +216,8 @@ impl Manifest {
             "sequences must hold at least one word"
         } else if !self.files.contains_key(HEAD_FILE) {
             "the head's file is not listed"
+        } else if !self.digest.is_empty() && self.digest != self.content_digest() {
+            "the digest is not that of its content"
         } else {
             return Ok(());
         };

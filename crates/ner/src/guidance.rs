@@ -83,6 +83,45 @@ pub enum Advice {
         /// Per cent of the background's segments.
         percent: f64,
     },
+    /// The same texts are labeled as two categories: one of them may be a slip.
+    LabeledDifferently {
+        /// The category they have more often.
+        category: EntityCategory,
+        /// The other one.
+        other: EntityCategory,
+        /// How many different texts.
+        texts: u64,
+        /// The one that has the other category most often.
+        example: String,
+        /// Its labels of either category.
+        labels: [u64; 2],
+    },
+    /// Texts that are mostly labeled stand without a label elsewhere: it may have been forgotten.
+    LabelForgotten {
+        /// The category they have most often.
+        category: EntityCategory,
+        /// How many different texts.
+        texts: u64,
+        /// How often they stand without a label.
+        unlabeled: u64,
+        /// The one that does most often.
+        example: String,
+        /// How often it is labeled, and how often it is not.
+        example_labels: [u64; 2],
+        /// A document where it is not.
+        location: String,
+    },
+    /// A few labels of a category reach over the end of a sentence or line: they may be slips.
+    CrossesSentences {
+        /// The category.
+        category: EntityCategory,
+        /// Its labels.
+        labels: u64,
+        /// Those that do.
+        crossing: u64,
+        /// The text of one of them.
+        example: String,
+    },
 }
 
 /// Labels by category in the two sets. `categories` are those of the schema, so that a category nobody

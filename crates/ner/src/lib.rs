@@ -10,6 +10,7 @@ pub mod decoding;
 mod document;
 pub mod guidance;
 pub mod offset;
+pub mod preflight;
 pub mod scoring;
 pub mod segmentation;
 mod span;

@@ -17,7 +17,7 @@ pub(crate) struct CheckArguments {
 
 /// Prints what was found; fails with what is missing.
 pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
-    let places = Places::find(&arguments.server)?;
+    let places = Places::find(&arguments.server, None)?;
     let manifest = Manifest::read(&places.manifest)?;
     println!("manifest  {} ({} components)", places.manifest.display(), manifest.components.len());
     let library = Library::load(arguments.server.openvino.as_deref())?;

@@ -9,6 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use files::Inputs;
 use label_formats::exchange::{self, FidelityReport, Format, Imported};
+use language_api::guidance::Guidance;
+use ner::guidance::{Advice, count_labels};
+use ner::preflight::Preflight;
+use ner::{Dataset, LabeledDocument};
 use std::path::PathBuf;
 
 /// Convert label files between formats, or prove them against their texts
@@ -67,7 +71,7 @@ struct ConvertArguments {
     output: PathBuf,
 }
 
-/// Prove label files: every label against its text, all problems together
+/// Prove label files: every label against its text, all problems together; tells what will hurt a training
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  spindle labels check ./claims\n  spindle labels check labels.json --texts ./letters --json\n\nFails when there is a problem, or when a conversion would drop a label."
@@ -116,6 +120,7 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         labels: set.labels(),
         changes: report.tallies().collect(),
         ignored: &inputs.ignored,
+        guidance: vec![],
         output: Some(&arguments.output),
     };
     if arguments.strict && report.has_losses() {
@@ -160,10 +165,24 @@ fn check(arguments: &CheckArguments) -> Result<()> {
         labels: set.labels(),
         changes: report.tallies().collect(),
         ignored: &inputs.ignored,
+        guidance: guidance(&set),
         output: None,
     };
     summary.print(arguments.json, true)?;
     dropped(&report)
+}
+
+/// What will hurt a training on these labels. Where no document is for testing, a training chooses some.
+fn guidance(set: &exchange::LabeledSet) -> Vec<Guidance> {
+    let (test, learn): (Vec<&LabeledDocument>, Vec<_>) =
+        set.documents.iter().partition(|document| document.dataset == Some(Dataset::Test));
+    let mut preflight = Preflight::default();
+    set.documents.iter().for_each(|document| preflight.labels(document));
+    set.documents.iter().for_each(|document| preflight.text(document));
+    let labels = count_labels(&[], learn.iter().copied(), test.iter().copied());
+    let advice = preflight.advice(&labels).into_iter();
+    let meant = advice.filter(|advice| !test.is_empty() || !matches!(advice, Advice::NotTested { .. }));
+    meant.map(|advice| Guidance::from(&advice)).collect()
 }
 
 fn dropped(report: &FidelityReport) -> Result<()> {

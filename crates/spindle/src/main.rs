@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod database;
 mod demo;
+mod encoders;
 mod keys;
 mod labels;
 mod notifier;
@@ -48,6 +49,7 @@ enum Command {
     Extract(extract::ExtractArguments),
     Job(job::JobArguments),
     Inbox(inbox::InboxArguments),
+    Encoder(encoders::EncoderArguments),
     Key(keys::KeyArguments),
     Source(sources::SourceArguments),
     Labels(labels::Arguments),
@@ -87,6 +89,7 @@ fn run(command: Command) -> Result<()> {
             Command::Extract(arguments) => extract::extract(arguments).await,
             Command::Job(arguments) => job::job(arguments).await,
             Command::Inbox(arguments) => inbox::inbox(arguments).await,
+            Command::Encoder(arguments) => encoders::encoder(arguments),
             Command::Key(arguments) => keys::key(arguments).await,
             Command::Source(arguments) => sources::source(arguments).await,
             Command::Labels(arguments) => labels::labels(&arguments),

@@ -1,7 +1,8 @@
 //! Where the parts of a server lie: beside the program, in the project it was built in, in the user's cache.
 
+use crate::encoders;
 use crate::up::ServerArguments;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -17,11 +18,12 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn find(arguments: &ServerArguments) -> Result<Self> {
+    /// The parts that `arguments` name or leave to be found; encoders also by the name they have in the `data` folder.
+    pub(crate) fn find(arguments: &ServerArguments, data: Option<&Path>) -> Result<Self> {
         Ok(Self {
             manifest: manifest(arguments.manifest.as_deref())?,
             compile_cache: arguments.cache.clone().map_or_else(user_cache, Ok)?,
-            encoder: encoder(arguments.encoder.as_deref())?,
+            encoder: encoder(arguments.encoder.as_deref(), data)?,
         })
     }
 }
@@ -39,18 +41,15 @@ fn manifest(explicit: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-fn encoder(explicit: Option<&Path>) -> Result<Option<PathBuf>> {
-    if let Some(folder) = explicit {
-        if !folder.join("config.json").exists() {
-            bail!("{} is no encoder folder: it has no config.json", folder.display());
-        }
-        return Ok(Some(folder.to_path_buf()));
+fn encoder(explicit: Option<&Path>, data: Option<&Path>) -> Result<Option<PathBuf>> {
+    if let Some(named) = explicit {
+        return encoders::resolve(named, data).map(Some);
     }
     Ok(roots().into_iter().map(|root| root.join(ENCODER)).find(|folder| folder.join("config.json").exists()))
 }
 
 /// The program's folder and those above it (a built project has the program in `target/release`), then the working folder.
-fn roots() -> Vec<PathBuf> {
+pub(crate) fn roots() -> Vec<PathBuf> {
     let program = env::current_exe().ok();
     let mut roots: Vec<PathBuf> = program
         .iter()

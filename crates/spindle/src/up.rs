@@ -3,6 +3,7 @@
 use crate::access::{Access, S3Access, Secrets, write_private};
 use crate::bundles::{EngineModels, stored_bundles};
 use crate::database::Database;
+use crate::encoders::encoders_folder;
 use crate::notifier::Notifier;
 use crate::places::Places;
 use anyhow::{Context, Result, bail};
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use worker::{Dispatch, EncoderSource, Services, Serving, Worker, WorkerSettings};
+use worker::{CheckpointFolder, Dispatch, EncoderSource, Services, Serving, Worker, WorkerSettings};
 
 /// Bundles and encoders of the installation, beside the users' containers.
 const MODELS_CONTAINER: &str = "spindle-models";
@@ -36,6 +37,8 @@ const REQUEST_BODY_BYTES_MAX: u64 = 4 << 20;
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 /// Writes of other processes to this data folder are seen this late; our own ring a bell.
 const POLL: Duration = Duration::from_secs(5);
+/// Most that trainings leave on this machine for the attempts after them.
+const CHECKPOINT_BYTES_MAX: u64 = 2 << 30;
 /// Jobs run at once beside each other; trainings use all cores.
 const JOBS: usize = 4;
 
@@ -75,9 +78,13 @@ pub(crate) struct ServerArguments {
     /// OpenVINO's name of the device that computes what the encoder says, for example GPU
     #[arg(long, env = "SPINDLE_DEVICE", default_value = inference::PROCESSOR)]
     pub(crate) device: String,
-    /// Folder of the encoder to train with; the project's default encoder when absent
-    #[arg(long, env = "SPINDLE_ENCODER")]
+    /// Encoder to train with: a folder as published, or the name of one that `spindle encoder add` installed; the default
+    /// encoder when absent. Projects in other languages than it reads use an added one for many languages
+    #[arg(long, env = "SPINDLE_ENCODER", value_name = "FOLDER|NAME")]
     pub(crate) encoder: Option<PathBuf>,
+    /// Memory a training may take, in MiB; what the machine has free when absent. One that needs more is refused
+    #[arg(long, env = "SPINDLE_TRAINING_MEMORY", value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    pub(crate) training_memory: Option<u64>,
     /// JSON file with the limits that differ from the defaults
     #[arg(long, env = "SPINDLE_LIMITS")]
     pub(crate) limits: Option<PathBuf>,
@@ -148,7 +155,7 @@ pub(crate) async fn start(
     let access_file = data.join("access.json");
     // A file of an earlier run would promise what does not answer yet.
     let _ = fs::remove_file(&access_file);
-    let places = Places::find(arguments)?;
+    let places = Places::find(arguments, Some(data))?;
     let limits = limits(arguments.limits.as_deref())?;
     let library = Library::load(arguments.openvino.as_deref())?;
     library.check_device(&arguments.device)?;
@@ -190,10 +197,16 @@ pub(crate) async fn start(
             catalog,
             blobs: blobs.clone(),
             engine,
-            encoder: EncoderSource::new(places.encoder, data.join("cache/encoders")),
+            encoder: EncoderSource::new(places.encoder, data.join("cache/encoders"), encoders_folder(data)),
             models_container: MODELS_CONTAINER.to_owned(),
             limits,
             threads: inference_settings(arguments).threads(),
+            training_bytes_max: arguments.training_memory.map(|mebibytes| mebibytes << 20),
+            checkpoints: CheckpointFolder::new(
+                data.join("cache/checkpoints"),
+                CHECKPOINT_BYTES_MAX,
+                &machine(&library, arguments),
+            ),
             dispatch: Dispatch {
                 endpoint: endpoint.clone(),
                 internal_secret: secrets.internal_secret.clone(),
@@ -223,6 +236,19 @@ pub(crate) async fn start(
     let access = Access { endpoint, key: secrets.key, s3, pid: std::process::id() };
     write_private(&access_file, &serde_json::to_vec_pretty(&access)?)?;
     Ok(Running { access, blobs, stop, serving, working, access_file, _lock: lock })
+}
+
+/// Everything beside a training's input that decides its bits: this program, the library, the device, the processor.
+fn machine(library: &Library, arguments: &ServerArguments) -> String {
+    let program = std::env::current_exe().and_then(fs::metadata).ok();
+    let program = program.map(|program| (program.len(), program.modified().ok()));
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor: Vec<&str> = processor
+        .lines()
+        .filter(|line| line.starts_with("model name") || line.starts_with("flags"))
+        .take(2)
+        .collect();
+    format!("{program:?} {} {} {processor:?}", library.version(), arguments.device)
 }
 
 /// The limits that components and worker keep.

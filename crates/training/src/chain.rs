@@ -15,6 +15,8 @@ pub(crate) struct Chain<'a> {
     gold: &'a [Tag],
     examples: &'a [Range<usize>],
     pieces: Vec<Range<usize>>,
+    /// When it says so, evaluations end at once, with a value that means nothing.
+    pub(crate) stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 /// Loss and gradient over all examples.
@@ -28,7 +30,7 @@ pub(crate) struct Evaluation {
 impl<'a> Chain<'a> {
     pub(crate) fn new(tags: usize, gold: &'a [Tag], examples: &'a [Range<usize>]) -> Self {
         let pieces = runs(examples.iter().map(Range::len), PIECE);
-        Self { tags, gold, examples, pieces }
+        Self { tags, gold, examples, pieces, stop: None }
     }
 
     /// Number of the lattice's scores: transitions, start, end.
@@ -58,6 +60,11 @@ impl<'a> Chain<'a> {
             let mut part = Part::new(&lattice, examples);
             let mut scores = Vec::new();
             for words in examples {
+                if self.stop.is_some_and(|stop| stop()) {
+                    part.loss = f64::NAN;
+                    part.residuals.resize(part.residuals.len() + words.len() * tags, 0.0);
+                    continue;
+                }
                 scores.clear();
                 scores.resize(words.len() * tags, 0.0);
                 words.clone().zip(scores.chunks_exact_mut(tags)).for_each(|(word, row)| scores_of(word, row));

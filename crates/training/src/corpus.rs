@@ -69,11 +69,15 @@ impl Corpus {
         documents: &[LabeledDocument],
         categories: &[EntityCategory],
         preparation: &Preparation,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Self, TrainError> {
         let tags =
             TagSet::new(categories.to_vec()).map_err(|error| TrainError::Categories(error.to_string()))?;
         let index: HashMap<_, _> = categories.iter().enumerate().map(|(index, name)| (name, index)).collect();
-        let prepare = |document: &LabeledDocument| preparation.prepare(&[&document.document.text]);
+        let prepare = |document: &LabeledDocument| match stop() {
+            true => Err(TrainError::Cancelled),
+            false => Ok(preparation.prepare(&[&document.document.text])?),
+        };
         let prepared: Vec<Prepared> = documents.par_iter().map(prepare).collect::<Result<_, _>>()?;
         let mut corpus = Self {
             gold: Vec::new(),
@@ -174,6 +178,14 @@ fn examples(
         examples.extend(segmentation.sequences().map(cut).filter(|words| !words.is_empty() && free(words)));
     }
     examples
+}
+
+/// Bytes of memory that a byte of text takes as words and features, in both directions; measured on English letters.
+const BYTES_PER_BYTE: u64 = 200;
+
+/// About how much memory the documents take as a corpus with its sparse data.
+pub(crate) fn bytes(documents: &[LabeledDocument]) -> u64 {
+    documents.iter().map(|document| document.document.text.len() as u64).sum::<u64>() * BYTES_PER_BYTE
 }
 
 /// SHA-256 over documents, regions and labels in the order of their locations.

@@ -2,39 +2,110 @@
 
 use crate::TrainError;
 use crate::request::TrainingEncoder;
-use crate::vectors::Vectors;
+use crate::surroundings::Trail;
+use crate::vectors::{Vectors, rounded};
 use model::Pieces;
-use std::ops::ControlFlow;
+use sha2::{Digest, Sha256};
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
 
-/// Windows given to the encoder at once: enough for it to sort by length, little enough to stop soon when cancelled.
+/// Windows of one checkpoint.
 const WINDOWS: usize = 256;
 
-/// Vectors of all words. `watch` hears which part is done.
+/// Windows given to the encoder at first.
+const STEP_WINDOWS: usize = 16;
+
+/// A call of the encoder takes about this long, so that a wish to stop is heard soon, whatever encoder and machine.
+const STEP: Duration = Duration::from_millis(400);
+
+/// Vectors of all words; those that an earlier attempt has left on the `trail` are taken from there. `watch` hears which
+/// part is done.
 pub(crate) fn encode(
     documents: &[Pieces],
     encoder: &TrainingEncoder<'_>,
+    trail: &Trail<'_>,
     mut watch: impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vectors, TrainError> {
     let width = encoder.encoder.width();
     let words: usize = documents.iter().map(|pieces| pieces.first_pieces.len()).sum();
+    let all = documents.iter().map(|pieces| pieces.windows).sum::<usize>().max(1);
     let mut vectors = Vectors::new(width, words);
+    let (mut step, mut done) = (STEP_WINDOWS, 0);
     for group in crate::parallel::runs(documents.iter().map(|pieces| pieces.windows), WINDOWS) {
-        let pieces = join(&documents[group.clone()]);
-        let said = encoder.encoder.encode(&pieces)?;
-        let mismatch = |reason| TrainError::EncoderMismatch { name: encoder.reference.name.clone(), reason };
-        if said.len() != pieces.first_pieces.len() * width {
-            let (found, words) = (said.len(), pieces.first_pieces.len());
+        let pieces = join(&documents[group]);
+        let said = trail.shared(
+            |hash| identify(hash, encoder, &pieces),
+            pieces.first_pieces.len() * width,
+            || say(&pieces, encoder, &mut step, |windows| watch((done + windows) as f32 / all as f32)),
+        )?;
+        vectors.extend(&said);
+        done += pieces.windows;
+        if watch(done as f32 / all as f32).is_break() {
+            return Err(TrainError::Cancelled);
+        }
+    }
+    Ok(vectors)
+}
+
+/// Everything that decides what an encoder says.
+fn identify(hash: &mut Sha256, encoder: &TrainingEncoder<'_>, pieces: &Pieces) {
+    hash.update(&encoder.reference.digest);
+    hash.update((pieces.length as u64).to_le_bytes());
+    for values in [&pieces.input_ids, &pieces.attention_mask, &pieces.first_pieces] {
+        hash.update((values.len() as u64).to_le_bytes());
+        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+    }
+}
+
+/// What the encoder says, rounded, a few windows at a time. `watch` hears how many are done.
+fn say(
+    pieces: &Pieces,
+    encoder: &TrainingEncoder<'_>,
+    step: &mut usize,
+    mut watch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Vec<u16>, TrainError> {
+    let width = encoder.encoder.width();
+    let mismatch = |reason| TrainError::EncoderMismatch { name: encoder.reference.name.clone(), reason };
+    let mut all = Vec::with_capacity(pieces.first_pieces.len() * width);
+    let mut row = 0;
+    while row < pieces.windows {
+        let rows = row..pieces.windows.min(row + *step);
+        row = rows.end;
+        let part = cut(pieces, rows);
+        let begun = Instant::now();
+        let said = encoder.encoder.encode(&part)?;
+        match begun.elapsed() {
+            fast if fast < STEP / 2 => *step *= 2,
+            slow if slow > STEP => *step = (*step / 2).max(1),
+            _ => {}
+        }
+        if said.len() != part.first_pieces.len() * width {
+            let (found, words) = (said.len(), part.first_pieces.len());
             return Err(mismatch(format!("{found} values for {words} words of width {width}")));
         }
         if said.iter().any(|value| !value.is_finite()) {
             return Err(mismatch("a value is no number".into()));
         }
-        vectors.extend(&said);
-        if watch(group.end as f32 / documents.len() as f32).is_break() {
+        all.extend(said.iter().map(|&value| rounded(value)));
+        if watch(row).is_break() {
             return Err(TrainError::Cancelled);
         }
     }
-    Ok(vectors)
+    Ok(all)
+}
+
+/// Some of the windows with their words, which are in the windows' order.
+fn cut(pieces: &Pieces, rows: Range<usize>) -> Pieces {
+    let values = rows.start * pieces.length..rows.end * pieces.length;
+    let word = |value: usize| pieces.first_pieces.partition_point(|&place| (place as usize) < value);
+    let words = &pieces.first_pieces[word(values.start)..word(values.end)];
+    Pieces {
+        windows: rows.len(),
+        length: pieces.length,
+        input_ids: pieces.input_ids[values.clone()].to_vec(),
+        attention_mask: pieces.attention_mask[values.clone()].to_vec(),
+        first_pieces: words.iter().map(|&place| place - values.start as i32).collect(),
+    }
 }
 
 /// The windows of several documents, padded to the longest.
@@ -81,5 +152,24 @@ mod tests {
         let ids: Vec<i32> =
             joined.first_pieces.iter().map(|&place| joined.input_ids[place as usize]).collect();
         assert_eq!(ids, [11, 13, 20, 25]);
+    }
+
+    #[test]
+    fn windows_are_cut_with_their_words() {
+        let pieces = Pieces {
+            windows: 3,
+            length: 2,
+            input_ids: (0..6).collect(),
+            attention_mask: vec![1; 6],
+            first_pieces: vec![0, 1, 2, 2, 5],
+        };
+        let parts: Vec<Vec<i32>> = [0..1, 1..2, 2..3]
+            .map(|rows| {
+                let part = cut(&pieces, rows);
+                assert!(part.validate(part.first_pieces.len()).is_ok(), "{part:?}");
+                part.first_pieces.iter().map(|&place| part.input_ids[place as usize]).collect()
+            })
+            .into();
+        assert_eq!(parts, [vec![0, 1], vec![2, 2], vec![5]]);
     }
 }

@@ -5,6 +5,7 @@ use crate::corpus::Corpus;
 use crate::owlqn::{self, Outcome, Stop};
 use crate::parallel::sum;
 use crate::sparse::SparseData;
+use crate::surroundings::{float_bytes, floats};
 use model::{HeadError, LexicalRecipe, Sparse};
 use std::ops::{ControlFlow, Range};
 
@@ -13,6 +14,7 @@ pub(crate) struct Ground<'a> {
     corpus: &'a Corpus,
     data: &'a SparseData,
     given: Option<&'a [f32]>,
+    stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 /// What was learned.
@@ -34,6 +36,29 @@ impl Fitted {
     /// The lattice's scores: transitions, start, end.
     pub(crate) fn lattice(&self) -> &[f32] {
         &self.parameters[self.weights..self.lattice_end]
+    }
+
+    /// As bytes, for the attempt after this one.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.outcome.objective.to_le_bytes().to_vec();
+        for number in [self.outcome.iterations, self.weights, self.lattice_end] {
+            bytes.extend((number as u64).to_le_bytes());
+        }
+        bytes.extend(float_bytes(&self.parameters));
+        bytes
+    }
+
+    /// The reverse of [`Fitted::to_bytes`].
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (head, parameters) = bytes.split_at_checked(32)?;
+        let [objective, rest @ ..] = head.as_chunks::<8>().0 else { return None };
+        let [iterations, weights, lattice_end] = rest else { return None };
+        let number = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).ok();
+        let outcome = Outcome { objective: f64::from_le_bytes(*objective), iterations: number(iterations)? };
+        let (weights, lattice_end) = (number(weights)?, number(lattice_end)?);
+        let parameters = floats(parameters);
+        let fits = weights <= lattice_end && lattice_end <= parameters.len();
+        fits.then_some(Self { parameters, weights, lattice_end, outcome })
     }
 
     /// Factor of the given emissions.
@@ -102,6 +127,9 @@ impl<'a> Objective<'a> {
             data.add_scores(weights, word, row);
         };
         let evaluation = self.chain.evaluate(lattice, scores_of, &mut self.residuals);
+        if evaluation.loss.is_nan() {
+            return evaluation.loss;
+        }
         let l2 = self.l2;
         gradient.iter_mut().zip(x).for_each(|(gradient, &x)| *gradient = l2 * x);
         let penalised = x.len() - scale.len();
@@ -126,7 +154,20 @@ impl<'a> Objective<'a> {
 impl<'a> Ground<'a> {
     /// `data` may cover more examples than a fit learns from; `given` are emissions, `words * tags`.
     pub(crate) fn new(corpus: &'a Corpus, data: &'a SparseData, given: Option<&'a [f32]>) -> Self {
-        Self { corpus, data, given }
+        Self { corpus, data, given, stop: None }
+    }
+
+    /// The same ground, on which fits end soon after `stop` says so.
+    pub(crate) fn stopping(self, stop: Option<&'a (dyn Fn() -> bool + Sync)>) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Bytes that a fit under `recipe` takes beside what is there: the optimiser's rows, the residuals.
+    pub(crate) fn fit_bytes(&self, recipe: &LexicalRecipe) -> u64 {
+        const ROWS: usize = 8 + 2 * owlqn::MEMORY;
+        let tags = self.corpus.tags.len();
+        let parameters = self.data.weights(self.data.reachable(recipe.l1)) + Chain::lattice_scores(tags);
+        4 * (ROWS * parameters + 2 * self.corpus.words() * tags) as u64
     }
 
     /// Learns from `examples`, beginning where another fit ended.
@@ -139,6 +180,7 @@ impl<'a> Ground<'a> {
     ) -> Result<Fitted, Stop> {
         let features = self.data.reachable(recipe.l1);
         let mut objective = Objective::new(self.corpus, examples, self.data, features, self.given, recipe.l2);
+        objective.chain.stop = self.stop;
         let settings = owlqn::Settings {
             l1: recipe.l1,
             max_iterations: recipe.max_iterations as usize,

@@ -19,8 +19,10 @@ mod random;
 mod reporter;
 mod request;
 mod sparse;
+mod surroundings;
 mod train;
 mod vectors;
 
 pub use request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
+pub use surroundings::{Checkpoints, Surroundings};
 pub use train::train;

@@ -3,9 +3,11 @@
 use crate::corpus::Corpus;
 use crate::folds::deal;
 use crate::network::{self, Forms, Material, Member};
-use crate::owlqn::Stop;
 use crate::parallel::{map, update};
 use crate::random::Random;
+use crate::reporter::Shares;
+use crate::request::TrainError;
+use crate::surroundings::{Trail, float_bytes, floats};
 use crate::vectors::Vectors;
 use model::{ContextualRecipe, HeadError, Layout, Network};
 use std::ops::{ControlFlow, Range};
@@ -19,14 +21,15 @@ pub(crate) struct Ensemble {
     fold_of: Vec<usize>,
 }
 
-/// Learns members from all examples.
+/// Learns members from all examples; those that an earlier attempt has left on the `trail` are taken from there.
 pub(crate) fn learn(
     corpus: &Corpus,
     vectors: &Vectors,
     recipe: &ContextualRecipe,
     seed: u64,
-    watch: &(dyn Fn(f32, f64) -> ControlFlow<()> + Sync),
-) -> Result<Ensemble, Stop> {
+    trail: &Trail<'_>,
+    watch: &(dyn Fn(f32, Option<f64>) -> ControlFlow<()> + Sync),
+) -> Result<Ensemble, TrainError> {
     let tags = corpus.tags.len();
     let (hidden, reach, forms) = (recipe.hidden as usize, recipe.reach as usize, recipe.forms as usize);
     let layout = Layout { width: vectors.width(), hidden, reach, tags, forms };
@@ -39,6 +42,7 @@ pub(crate) fn learn(
         let pairs = corpus.examples.iter().zip(&fold_of);
         pairs.filter(|(_, fold)| keep(**fold)).map(|(range, _)| range.clone()).collect()
     };
+    let shares = Shares::new(folds);
     let learned = map(folds, |fold| {
         let mut seen = part(&|other| other != fold);
         if seen.is_empty() {
@@ -46,9 +50,16 @@ pub(crate) fn learn(
             seen = corpus.examples.clone();
         }
         let mut random = Random::new(seed, 16 + fold as u64);
-        let epochs = recipe.epochs as f32;
-        let watch = |epoch: u32, loss: f64| watch((epoch + 1) as f32 / epochs, loss);
-        network::learn(&material, &seen, recipe, &mut random, &watch)
+        let watch = |done: f32, loss: Option<f64>| watch(shares.set(fold, done), loss);
+        let blank = Member::new(layout, &mut Random::new(seed, 0));
+        let read = |bytes: &[u8]| {
+            let parameters = floats(bytes);
+            let whole = parameters.len() == blank.parameters.len();
+            whole.then_some(Member { layout, parameters })
+        };
+        let bytes = |member: &Member| float_bytes(&member.parameters);
+        let learn = || Ok(network::learn(&material, &seen, recipe, &mut random, &watch)?);
+        trail.resume(&format!("member-{fold}"), read, bytes, learn)
     });
     let members = learned.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut given = vec![0.0; corpus.words() * tags];

@@ -348,13 +348,14 @@ impl Adam {
 /// Part of the steps in which the step length rises.
 const WARM_UP: f32 = 0.1;
 
-/// Learns one member from `examples`. `watch` hears of each pass: its number and its mean loss per word.
+/// Learns one member from `examples`. `watch` hears of each step: which part of all is done, and the mean loss per word of
+/// the last whole pass.
 pub(crate) fn learn(
     material: &Material<'_>,
     examples: &[Range<usize>],
     recipe: &ContextualRecipe,
     random: &mut Random,
-    watch: &(dyn Fn(u32, f64) -> ControlFlow<()> + Sync),
+    watch: &(dyn Fn(f32, Option<f64>) -> ControlFlow<()> + Sync),
 ) -> Result<Member, Stop> {
     let mut member = Member::new(material.layout, random);
     let size = member.parameters.len();
@@ -365,7 +366,8 @@ pub(crate) fn learn(
     let words: usize = examples.iter().map(Range::len).sum();
     let batch_words = (recipe.batch_words as usize).max(1);
     let total = (recipe.epochs as usize * words.div_ceil(batch_words)).max(1) as f32;
-    for epoch in 0..recipe.epochs {
+    let mut said = None;
+    for _ in 0..recipe.epochs {
         random.shuffle(&mut order);
         let mut loss = 0.0;
         for batch in runs(order.iter().map(Range::len), batch_words) {
@@ -382,13 +384,14 @@ pub(crate) fn learn(
             let done = (adam.step as f32 + 0.5) / total;
             let rate = recipe.learning_rate * (done / WARM_UP).min((1.0 - done) / (1.0 - WARM_UP)).max(0.0);
             adam.step(&mut member.parameters, &gradient, rate, recipe.weight_decay);
+            if watch(adam.step as f32 / total, said).is_break() {
+                return Err(Stop::Cancelled);
+            }
         }
         if !loss.is_finite() {
             return Err(Stop::NotFinite);
         }
-        if watch(epoch, loss / words.max(1) as f64).is_break() {
-            return Err(Stop::Cancelled);
-        }
+        said = Some(loss / words.max(1) as f64);
     }
     Ok(member)
 }

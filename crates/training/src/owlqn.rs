@@ -5,7 +5,7 @@ use crate::parallel::{dot, sum, update};
 use std::ops::ControlFlow;
 
 /// Steps remembered.
-const MEMORY: usize = 6;
+pub(crate) const MEMORY: usize = 6;
 
 /// Attempts of one line search.
 const ATTEMPTS: usize = 25;
@@ -61,7 +61,8 @@ pub(crate) fn minimise(
     let mut gradient = vec![0.0; x.len()];
     let mut objective = smooth(x, &mut gradient) + penalty(x);
     if !objective.is_finite() {
-        return Err(Stop::NotFinite);
+        let stopped = objective.is_nan() && watch(0, objective).is_break();
+        return Err(if stopped { Stop::Cancelled } else { Stop::NotFinite });
     }
     let mut steepest = pseudo_gradient(x, &gradient, l1);
     let mut steps: Vec<Step> = Vec::new();
@@ -88,6 +89,10 @@ pub(crate) fn minimise(
         for _ in 0..ATTEMPTS {
             advance(&mut next, x, &direction, &steepest, length as f32, l1);
             let value = smooth(&next, &mut next_gradient) + penalty(&next);
+            // An evaluation that was given up because of a wish to stop is no number either.
+            if value.is_nan() && watch(iterations, objective).is_break() {
+                return Err(Stop::Cancelled);
+            }
             if l1 > 0.0 {
                 let moved = |range: std::ops::Range<usize>| {
                     range.map(|i| f64::from(next[i] - x[i]) * f64::from(steepest[i])).sum()

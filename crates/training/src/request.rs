@@ -1,6 +1,7 @@
 //! What a training run is asked for, what it says on its way and why it fails.
 
 use crate::owlqn::Stop;
+use crate::surroundings::Surroundings;
 use model::{BundleError, Encoder, EncoderRef, GraphError, HeadError, Recipe, ServingError, TokenizerError};
 use ner::{EntityCategory, LabeledDocument};
 use thiserror::Error;
@@ -38,6 +39,8 @@ pub struct TrainRequest<'a> {
     pub code_version: String,
     /// The encoder; contextual recipes need it.
     pub encoder: Option<TrainingEncoder<'a>>,
+    /// What the run gets from where it runs.
+    pub surroundings: Surroundings<'a>,
 }
 
 /// An encoder with its identity and tokenizer.
@@ -74,6 +77,8 @@ pub struct Progress {
     pub fraction: f32,
     /// What is being minimised, where the stage minimises something.
     pub loss: Option<f64>,
+    /// The best micro F1 so far on documents held out, 0 to 1.
+    pub validation_f1: Option<f32>,
 }
 
 /// Why there is no bundle.
@@ -118,6 +123,17 @@ pub enum TrainError {
     /// The loss is no number, which these data and settings should not lead to. Another recipe may help.
     #[error("training diverged: the loss is no number")]
     Diverged,
+    /// There is not enough memory. The operator can give more, or the person who labels less text.
+    #[error(
+        "training needs about {} MiB of memory and {} MiB are free; give the server more memory, train on fewer or \
+         shorter documents, or with the lexical configuration", .needed_bytes >> 20, .available_bytes >> 20
+    )]
+    Memory {
+        /// What the next step would take.
+        needed_bytes: u64,
+        /// What there is.
+        available_bytes: u64,
+    },
     /// The threads could not be started. Trying again may help.
     #[error("could not start {threads} threads: {reason}")]
     Threads {

@@ -8,13 +8,14 @@ use crate::folds::hold_out;
 use crate::judge::{Judgement, Trial, judge};
 use crate::members::{self, Ensemble};
 use crate::parallel::map;
-use crate::reporter::Reporter;
+use crate::reporter::{Reporter, Shares};
 use crate::request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest};
 use crate::sparse::SparseData;
+use crate::surroundings::{Trail, make_room};
 use crate::vectors::Vectors;
 use model::{
     Bundle, FORMAT, FileRef, HEAD_FILE, Head, LexicalRecipe, Lineage, Manifest, Preparation, Recipe,
-    RecipeKind, Sparse,
+    RecipeKind, Sparse, Split,
 };
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -43,6 +44,7 @@ pub fn train(
 struct Run<'a> {
     request: &'a TrainRequest<'a>,
     reporter: Reporter<'a>,
+    trail: Trail<'a>,
     corpus: Corpus,
     vectors: Option<Vectors>,
     candidates: Vec<Recipe>,
@@ -84,15 +86,19 @@ impl<'a> Run<'a> {
         progress: &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
     ) -> Result<Self, TrainError> {
         let mut candidates = candidates(request)?;
-        let reporter = Reporter::new(progress);
+        let stop = request.surroundings.stop;
+        let reporter = Reporter::new(progress, stop);
         reporter.part(Stage::Prepare, 0.0..0.05, 0.0, None)?;
         let sequence_break = corpus::choose_break(request.corpus, &candidates[0]);
         candidates.iter_mut().for_each(|recipe| recipe.sequence_break = sequence_break);
         // The richest recipe's preparation serves all: the lexical one only lacks the pieces.
         let richest = &candidates[candidates.len() - 1];
         let tokenizer = request.encoder.as_ref().map(|encoder| encoder.tokenizer_json);
-        let corpus =
-            Corpus::new(request.corpus, &request.categories, &Preparation::new(richest, tokenizer)?)?;
+        let preparation = Preparation::new(richest, tokenizer)?;
+        make_room(&request.surroundings, corpus::bytes(request.corpus))?;
+        let stopped = || stop.is_some_and(|stop| stop());
+        let corpus = Corpus::new(request.corpus, &request.categories, &preparation, &stopped)?;
+        let trail = Trail::new(request, &candidates);
         let learnable = corpus.report.labels - corpus.report.left_out;
         if learnable < LABELS_MIN || corpus.examples.is_empty() {
             let documents = request.corpus.iter().filter(|document| !document.regions.is_empty()).count();
@@ -101,14 +107,16 @@ impl<'a> Run<'a> {
         let vectors = match &request.encoder {
             Some(encoder) if richest.kind == RecipeKind::Contextual => {
                 let watch = |done| reporter.watch(Stage::Encode, 0.05..0.25, done, None);
-                let mut vectors = encode(&corpus.pieces, encoder, watch)?;
+                let values = corpus.words() * encoder.encoder.width();
+                make_room(&request.surroundings, 2 * values as u64)?;
+                let mut vectors = encode(&corpus.pieces, encoder, &trail, watch)?;
                 vectors.standardise(&corpus.examples);
                 Some(vectors)
             }
             _ => None,
         };
         let open = !matches!(request.recipe, RecipeChoice::Given(_));
-        Ok(Self { request, reporter, corpus, vectors, candidates, open })
+        Ok(Self { request, reporter, trail, corpus, vectors, candidates, open })
     }
 
     /// Judges every candidate on documents held out, then learns the best one from everything.
@@ -126,7 +134,7 @@ impl<'a> Run<'a> {
                 break;
             }
             let from = start + share * number as f32;
-            let ground = Ground::new(&self.corpus, &data, given(recipe, ensemble.as_ref()));
+            let ground = self.ground(&data, recipe, ensemble.as_ref());
             let tried = self.tune(recipe, &ground, &trials, from..from + share)?;
             scores.insert(format!("{}.validationF1", name(recipe)), tried.judgement.f1);
             if best.as_ref().is_none_or(|best| tried.judgement.f1 > best.judgement.f1 + TOGETHER) {
@@ -136,11 +144,12 @@ impl<'a> Run<'a> {
         let Some(mut best) = best else {
             return Err(TrainError::TooLittle { documents: 0, labels: 0 });
         };
-        let ground = Ground::new(&self.corpus, &data, given(&best.recipe, ensemble.as_ref()));
+        let ground = self.ground(&data, &best.recipe, ensemble.as_ref());
         if self.corpus.report.words <= LEARN_AGAIN_WORDS_MAX {
             let watch = self.watch(&best.recipe.lexical, Stage::Learn, 0.95 - share..0.95);
             // Alone, the lexical part has nothing to do with chance, so neither has where it begins.
             let from = ensemble.as_ref().map(|_| &best.fitted);
+            make_room(&self.request.surroundings, ground.fit_bytes(&best.recipe.lexical))?;
             best.fitted = ground.fit(&self.corpus.examples, &best.recipe.lexical, from, watch)?;
         }
         self.reporter.part(Stage::Assemble, 0.95..1.0, 0.0, None)?;
@@ -181,12 +190,22 @@ impl<'a> Run<'a> {
                 .max_iterations
                 .min(TRIAL_ITERATIONS_MAX * if strengths.len() > 1 { 1 } else { 2 });
             let short = LexicalRecipe { max_iterations: most, ..recipe.lexical.clone() };
+            let beside = trials.len().min(self.request.threads.max(1)) as u64;
+            make_room(&self.request.surroundings, beside * ground.fit_bytes(&short))?;
+            let shares = Shares::new(trials.len());
             let fits = map(trials.len(), |trial| {
-                let watch = self.watch(&short, Stage::Validate, from..from + share);
-                ground.fit(&trials[trial].kept, &short, last[trial].as_ref(), watch)
+                let most = short.max_iterations.max(1) as f32;
+                let watch = |iteration: usize, loss: f64| {
+                    let done = shares.set(trial, (iteration as f32 / most).min(1.0));
+                    self.reporter.watch(Stage::Validate, from..from + share, done, Some(loss))
+                };
+                let fit = || Ok(ground.fit(&trials[trial].kept, &short, last[trial].as_ref(), watch)?);
+                let part = format!("{}-{l1}-{l2}-{trial}", name(&recipe));
+                self.trail.resume(&part, Fitted::from_bytes, Fitted::to_bytes, fit)
             });
             let fits = fits.into_iter().collect::<Result<Vec<_>, _>>()?;
             let judgement = judge(&self.corpus, trials, ground, &fits);
+            self.reporter.judged(judgement.f1);
             tracing::debug!(l1, l2, f1 = judgement.f1, boldness = judgement.boldness, "strength tried");
             last = fits.into_iter().map(Some).collect();
             if judgement.f1 >= reached - doubt || best.is_none() {
@@ -197,6 +216,17 @@ impl<'a> Run<'a> {
             }
         }
         best.ok_or(TrainError::Diverged)
+    }
+
+    /// What a recipe learns on.
+    fn ground<'b>(
+        &'b self,
+        data: &'b SparseData,
+        recipe: &Recipe,
+        ensemble: Option<&'b Ensemble>,
+    ) -> Ground<'b> {
+        let given = recipe.contextual.as_ref().and(ensemble).map(|ensemble| ensemble.given.as_slice());
+        Ground::new(&self.corpus, data, given).stopping(self.request.surroundings.stop)
     }
 
     /// What is held out.
@@ -235,8 +265,8 @@ impl<'a> Run<'a> {
     fn members(&self) -> Result<Option<Ensemble>, TrainError> {
         let contextual = self.candidates.iter().find_map(|recipe| recipe.contextual.as_ref());
         let (Some(contextual), Some(vectors)) = (contextual, &self.vectors) else { return Ok(None) };
-        let watch = |done, loss| self.reporter.watch(Stage::Learn, 0.25..0.6, done, Some(loss));
-        Ok(Some(members::learn(&self.corpus, vectors, contextual, self.request.seed, &watch)?))
+        let watch = |done, loss| self.reporter.watch(Stage::Learn, 0.25..0.6, done, loss);
+        Ok(Some(members::learn(&self.corpus, vectors, contextual, self.request.seed, &self.trail, &watch)?))
     }
 
     fn head(&self, fitted: &Fitted, table: Sparse, ensemble: Option<&Ensemble>) -> Result<Head, TrainError> {
@@ -277,6 +307,7 @@ impl<'a> Run<'a> {
                 seed: request.seed,
                 data_digest: corpus::digest(request.corpus),
                 code_version: request.code_version.clone(),
+                split: Split::default(),
                 training_documents: documents,
                 words: report.words,
                 labels: report.labels,
@@ -284,14 +315,10 @@ impl<'a> Run<'a> {
                 labels_left_out: report.left_out,
                 scores,
             },
+            digest: String::new(),
         };
         Ok(Bundle::new(manifest, BTreeMap::from([(HEAD_FILE.to_owned(), head)]))?)
     }
-}
-
-/// What members say about words they have not seen, for a recipe that asks.
-fn given<'a>(recipe: &Recipe, ensemble: Option<&'a Ensemble>) -> Option<&'a [f32]> {
-    recipe.contextual.as_ref().and(ensemble).map(|ensemble| ensemble.given.as_slice())
 }
 
 fn name(recipe: &Recipe) -> &'static str {

@@ -14,7 +14,7 @@ pub(crate) struct Vectors {
 }
 
 /// The nearest bfloat16, the even one of two.
-fn rounded(value: f32) -> u16 {
+pub(crate) fn rounded(value: f32) -> u16 {
     let bits = value.to_bits();
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
 }
@@ -34,9 +34,9 @@ impl Vectors {
         }
     }
 
-    /// Appends vectors of finite values.
-    pub(crate) fn extend(&mut self, vectors: &[f32]) {
-        self.values.extend(vectors.iter().map(|&value| rounded(value)));
+    /// Appends vectors of rounded finite values (see [`rounded`]).
+    pub(crate) fn extend(&mut self, vectors: &[u16]) {
+        self.values.extend(vectors);
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn columns_are_standardised_over_examples_alone() {
         let mut vectors = Vectors::new(2, 3);
-        vectors.extend(&[1.0, 5.0, 3.0, 5.0, 100.0, -7.0]);
+        vectors.extend(&[1.0f32, 5.0, 3.0, 5.0, 100.0, -7.0].map(rounded));
         vectors.standardise(&[0..2]);
         assert_eq!((vectors.mean(), vectors.scale()), ([2.0, 5.0].as_slice(), [1.0, 0.0].as_slice()));
         let mut rows = Vec::new();

@@ -6,7 +6,9 @@ use model::{
 };
 use ner::{Document, EntityCategory, Label, LabeledDocument, Region, Span};
 use std::ops::ControlFlow;
-use training::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder, train};
+use training::{
+    Progress, RecipeChoice, Stage, Surroundings, TrainError, TrainRequest, TrainingEncoder, train,
+};
 
 const NAMES: [&str; 8] = ["Anna", "Bob", "Carol", "Dilan", "Eva", "Femi", "Goran", "Hana"];
 const PLACES: [&str; 6] = ["Paris", "Lagos", "New York", "Oslo", "Quito", "Sana"];
@@ -61,6 +63,7 @@ fn request(corpus: &[LabeledDocument], recipe: RecipeChoice) -> TrainRequest<'_>
         model_id: "m".into(),
         code_version: "0".into(),
         encoder: None,
+        surroundings: Surroundings::default(),
     }
 }
 

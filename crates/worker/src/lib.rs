@@ -1,18 +1,22 @@
 //! Leases jobs and runs them.
 //!
-//! A worker keeps nothing between jobs: what it learns it writes to the catalog and to the object storage, and a job
-//! whose worker dies is leased again and starts over. Every step therefore bears repetition.
+//! A worker keeps nothing between jobs that anything depends on: what it learns it writes to the catalog and to the object
+//! storage, and a job whose worker dies is leased again. Every step therefore bears repetition; checkpoints of trainings
+//! only spare the time.
 
 mod announce;
 mod bundles;
+mod checkpoints;
 mod documents;
 mod encoder;
 mod failure;
 mod jobs;
+mod memory;
 mod run;
 mod serving;
 mod watching;
 
+pub use checkpoints::CheckpointFolder;
 pub use encoder::EncoderSource;
 pub use failure::Failure;
 pub use run::{Dispatch, Services, Worker, WorkerSettings};

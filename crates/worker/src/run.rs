@@ -1,6 +1,7 @@
 //! The loop: wait for a job, lease it, run it, say how it ended.
 
 use crate::announce::announce;
+use crate::checkpoints::CheckpointFolder;
 use crate::encoder::EncoderSource;
 use crate::failure::Failure;
 use crate::serving::Serving;
@@ -23,6 +24,8 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const SWEEP: Duration = Duration::from_secs(600);
 /// Attempts before a transient fault counts as final.
 const ATTEMPTS_MAX: u64 = 5;
+/// Attempts before a job counts as what ends its worker each time: a server may well be stopped a few times meanwhile.
+const DEATHS_MAX: u64 = 10;
 
 /// What jobs work with.
 pub struct Services {
@@ -40,6 +43,10 @@ pub struct Services {
     pub limits: Limits,
     /// Threads a training may use.
     pub threads: usize,
+    /// Bytes of memory a training may take; what the machine has free when absent.
+    pub training_bytes_max: Option<u64>,
+    /// What trainings leave for the attempts after them.
+    pub checkpoints: CheckpointFolder,
     /// Where extraction jobs are executed.
     pub dispatch: Dispatch,
     /// Models that documents are extracted from with.
@@ -144,7 +151,7 @@ impl Worker {
 
     /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let sweeping = tokio::spawn(sweep(self.services.catalog.clone()));
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.services)));
         let announcing = tokio::spawn(look_through(Arc::clone(&self.services)));
         let slots = Arc::new(Semaphore::new(self.settings.parallel));
         while !*stop.borrow() {
@@ -206,9 +213,10 @@ impl Worker {
 }
 
 /// Removes expired jobs and labels nobody uses, now and then, until it is aborted.
-async fn sweep(catalog: Catalog) {
+async fn sweep(services: Arc<Services>) {
     loop {
-        match catalog.sweep(Timestamp::now()).await {
+        services.checkpoints.sweep();
+        match services.catalog.sweep(Timestamp::now()).await {
             // Piece by piece: others may write in between.
             Ok(swept) if swept.more => tokio::task::yield_now().await,
             Ok(_) => tokio::time::sleep(SWEEP).await,
@@ -239,7 +247,11 @@ async fn execute(run: Run) {
     let worker = Arc::clone(&run);
     // Jobs compute for minutes and their futures need not be Send: each gets a thread of its own.
     let handle = tokio::runtime::Handle::current();
-    let done = tokio::task::spawn_blocking(move || handle.block_on(jobs::run(&worker))).await;
+    let done = tokio::task::spawn_blocking(move || match worker.job.attempt {
+        ..=DEATHS_MAX => handle.block_on(jobs::run(&worker)),
+        _ => Err(deadly()),
+    })
+    .await;
     // Its last write must not come after the end's.
     beating.abort();
     let _ = beating.await;
@@ -256,6 +268,15 @@ async fn execute(run: Run) {
             tracing::error!(%job, %error, "could not write how the job ended; it will be run again")
         }
     }
+}
+
+/// A job that never came to an end, because what ran it was killed each time.
+fn deadly() -> Failure {
+    let message = format!(
+        "the server ended {DEATHS_MAX} times while this job ran; its log and the system's say why, for instance that memory \
+         ran out"
+    );
+    Failure::refused(language_api::ErrorKind::Unavailable, message)
 }
 
 async fn keep_alive(run: Arc<Run>) {

@@ -138,7 +138,14 @@ fn train(desk: &Desk) -> Result<()> {
     let models = desk.run(&format!("model list {PROJECT} --json"))?.json()?;
     assert_eq!(models, desk.api("/models")?);
     assert_eq!(models["value"].as_array().map(Vec::len), Some(2));
-    says(&desk.run(&format!("model show {PROJECT} v1"))?.ended(0)?.stdout, &["model          v1", "lexical"]);
+    let shown = desk.run(&format!("model show {PROJECT} v1"))?.ended(0)?.stdout;
+    let lineage = &desk.api("/models/v1")?["lineage"];
+    let digest = |name: &str| lineage[name].as_str().unwrap_or("none").to_owned();
+    says(
+        &shown,
+        &["model          v1", "recipe         lexical", "48 learned from, 12 scored on", "test.microF1"],
+    );
+    says(&shown, &[&digest("bundleDigest"), &digest("dataDigest")]);
     Ok(())
 }
 
@@ -262,7 +269,9 @@ fn texts_that_can_not_be_worked_on(desk: &Desk) -> Result<()> {
 /// Ctrl+C leaves a training running; it can be found and ended afterwards.
 fn interrupted(desk: &Desk) -> Result<()> {
     let words = format!("train {PROJECT} v3 --config latest --split manual");
-    let begun = ["training v3: notStarted", "training v3: training"];
+    let begun =
+        ["notStarted", "reading", "preparing", "validating"].map(|stage| format!("training v3: {stage}"));
+    let begun = begun.each_ref().map(String::as_str);
     let ran = interrupt(command(&desk.arguments(&words, &[]))?, &begun)?.ended(130)?;
     says(&ran.stderr, &["the job goes on at the server", "next: `spindle job watch CommandLine/train/jobs/"]);
     assert_eq!(ran.stdout, "");

@@ -102,3 +102,24 @@ fn an_output_is_replaced_on_request_alone() -> Result<()> {
     assert_eq!(fs::read_dir(folder.path())?.count(), 2, "no workplace is left");
     Ok(())
 }
+
+#[test]
+fn what_will_hurt_a_training_is_told_and_does_not_fail() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let lines = [
+        ["Oslo B-PLACE", "is O", "far O", ". O"],
+        ["Oslo B-PLACE", "is O", "near O", ". O"],
+        ["Oslo B-NAME", "wrote O", "to O", "Oslo O"],
+    ];
+    let text = lines.map(|sentence| sentence.join("\n")).join("\n\n");
+    fs::write(folder.path().join("news.conll"), text)?;
+    let (good, found) = json(&["check"], &[folder.path()])?;
+    assert!(good, "{found}");
+    let guidance = found["guidance"].as_array().context("no guidance")?;
+    let rules: Vec<_> = guidance.iter().filter_map(|one| one["rule"].as_str()).collect();
+    assert_eq!(rules, ["fewLabels", "fewLabels", "labeledDifferently", "labelForgotten"], "{found}");
+    let output = labels(&["check"], &[folder.path()])?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("Guidance") && said.contains("“Oslo”"), "{said}");
+    Ok(())
+}

@@ -1,8 +1,13 @@
 //! A server that is killed in the middle of its work finishes it when it starts again.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use spindle_tests::{Client, Example, Server};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
 
 #[test]
 fn a_training_that_was_killed_ends_well_after_the_next_start() -> Result<()> {
@@ -53,4 +58,64 @@ pub(crate) fn until_at_work(client: &Client, job: &str) -> Result<Value> {
             _ => anyhow::bail!("the training ended before it could be killed: {state}"),
         }
     }
+}
+
+/// Name, identity and last use of each checkpoint whose name holds `part`.
+fn checkpoints(data: &Path, part: &str) -> Result<BTreeMap<String, (u64, SystemTime)>> {
+    let folder = data.join("cache/checkpoints");
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A file that is being written may be gone by now.
+        if let (true, Ok(about)) = (name.contains(part), entry.metadata()) {
+            found.insert(name, (about.ino(), about.modified()?));
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn a_killed_training_goes_on_from_its_checkpoints_to_the_same_model() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let server = Server::start(&data)?;
+    let (client, endpoint) = (server.client(), server.text("/endpoint").to_owned());
+    let example = Example::claims_desk("Resumed", "resumed")?;
+    example.upload(&server)?;
+    example.import(&client)?;
+    let job = example.start_training(&client, "kept", "contextual")?;
+    // Its vectors are there, and the first of its networks.
+    while checkpoints(&data, "-member-")?.is_empty() {
+        let state = client.get(&job)?.expect(200)?;
+        ensure!(state["status"] != "succeeded", "the training ended before it could be killed: {state}");
+    }
+    server.kill9()?;
+    let left = checkpoints(&data, "")?;
+
+    let server = Server::start(&data)?;
+    let client = server.client();
+    let path = job.strip_prefix(&endpoint).context("a foreign job")?;
+    let state = client.wait(&format!("{}{path}", client.endpoint))?;
+    assert_eq!(state["status"], "succeeded", "{state}");
+    let vectors = checkpoints(&data, "-vectors-")?;
+    assert!(!vectors.is_empty(), "vectors serve the next training, too");
+    for (name, (file, used)) in &vectors {
+        let (before, used_before) = left.get(name).with_context(|| format!("{name} was computed again"))?;
+        assert_eq!(file, before, "{name} was written again");
+        assert!(used > used_before, "{name} was not used");
+    }
+    assert_eq!(checkpoints(&data, "-run-")?, BTreeMap::new(), "what the run alone could use is gone");
+
+    // An attempt that is not interrupted and finds nothing comes to the same model.
+    fs::remove_dir_all(data.join("cache/checkpoints"))?;
+    let job = example.start_training(&client, "again", "contextual")?;
+    assert_eq!(client.wait(&job)?["status"], "succeeded");
+    let digest = |model: &str| -> Result<Value> {
+        let shown = client.get(&example.path(&format!("/models/{model}")))?.expect(200)?;
+        Ok(shown["lineage"]["bundleDigest"].clone())
+    };
+    assert_eq!(digest("kept")?.as_str().map(str::len), Some(64));
+    assert_eq!(digest("kept")?, digest("again")?);
+    Ok(())
 }

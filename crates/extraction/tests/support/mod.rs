@@ -216,6 +216,7 @@ fn manifest(head: &Head) -> Manifest {
         encoder: None,
         files,
         lineage: Lineage::default(),
+        digest: String::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! thousand objects.
 
 use super::changes::{Changes, ObjectChange, encoded, keep};
+use super::full::named;
 use super::listing::{self, Page, Wanted};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
@@ -48,7 +49,7 @@ impl Objects {
             Ok(()) => {}
             // Somebody deleted it at once, or wrote it as a folder.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(S3Error::internal_error(error)),
+            Err(error) => return Err(named(S3Error::internal_error(error))),
         }
         self.changes.tell(&bucket, &key, name, etag.map(ETag::into_value));
         Ok(())
@@ -131,7 +132,7 @@ macro_rules! left {
             'life: 'future,
             Self: 'future,
         {
-            self.files.$name(request)
+            Box::pin(async move { self.files.$name(request).await.map_err(named) })
         }
     )*};
 }
@@ -189,7 +190,7 @@ impl S3 for Objects {
     {
         Box::pin(async move {
             let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-            let answer = self.files.put_object(request).await?;
+            let answer = self.files.put_object(request).await.map_err(named)?;
             self.written(bucket, key, "ObjectCreated:Put", answer.output.e_tag.clone()).await?;
             Ok(answer)
         })
@@ -205,7 +206,7 @@ impl S3 for Objects {
     {
         Box::pin(async move {
             let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-            let answer = self.files.copy_object(request).await?;
+            let answer = self.files.copy_object(request).await.map_err(named)?;
             let etag = answer.output.copy_object_result.as_ref().and_then(|result| result.e_tag.clone());
             self.written(bucket, key, "ObjectCreated:Copy", etag).await?;
             Ok(answer)
@@ -222,7 +223,7 @@ impl S3 for Objects {
     {
         Box::pin(async move {
             let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-            let answer = self.files.complete_multipart_upload(request).await?;
+            let answer = self.files.complete_multipart_upload(request).await.map_err(named)?;
             let etag = answer.output.e_tag.clone();
             self.written(bucket, key, "ObjectCreated:CompleteMultipartUpload", etag).await?;
             Ok(answer)

@@ -28,6 +28,7 @@ pub(crate) fn write(root: &Path, id: &str, encoder: Option<model::EncoderRef>) -
         encoder,
         files: BTreeMap::new(),
         lineage: Lineage::default(),
+        digest: String::new(),
     };
     let tags = manifest.tag_set().expect("one category makes a tag set").len();
     manifest.lattice =

@@ -5,4 +5,5 @@
 mod bundles;
 mod encoder;
 mod engine;
+mod family;
 mod support;

@@ -14,7 +14,7 @@ const POLL_MAX: Duration = Duration::from_millis(1_000);
 const BUSY: Duration = Duration::from_secs(5);
 
 /// What all jobs say of themselves, trainings and predictions included.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobView {
     /// Where it stands.
@@ -34,7 +34,7 @@ pub(crate) struct JobView {
 }
 
 /// The shapes of `result` in the states of jobs.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 enum JobResult {
     /// A training's two phases.

@@ -112,6 +112,15 @@ fn state(job: &JobAddress, view: &JobView) -> String {
         let phase = &result.training_status;
         text.push_str(&format!("model  {} ({})\n", result.model_label, result.training_config_version));
         text.push_str(&format!("done   {} %\n", phase.percent_complete));
+        if let Some(stage) = result.stage {
+            text.push_str(&format!("stage  {}\n", stage.as_str()));
+        }
+        if let Some(f1) = result.validation_f1 {
+            text.push_str(&format!("F1     {f1:.3} on training documents held out\n"));
+        }
+        if !result.guidance.is_empty() {
+            text.push_str(&print::advice(&result.guidance));
+        }
     }
     if let Some(percent) = view.percent() {
         text.push_str(&format!("done   {percent} %\n"));

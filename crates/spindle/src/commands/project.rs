@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use language_api::{
     AuthoringRoute, ContainerName, ExportJobState, ModelLabel, Page, ProjectKind, ProjectMetadata,
-    ProjectName,
+    ProjectName, TrainingJobState,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -145,7 +145,8 @@ pub(crate) async fn project(arguments: ProjectArguments) -> Result<()> {
         ProjectCommand::Show { project, common } => {
             let session = common.open()?;
             let answer = session.client.get(&project_path(&project, "")).await?;
-            session.show(&answer, |found: ProjectMetadata, _| details(&found))
+            let advice = if session.json { String::new() } else { advice(&session, &project).await? };
+            session.show(&answer, |found: ProjectMetadata, _| details(&found) + &advice)
         }
         ProjectCommand::Create(arguments) => create(arguments).await,
         ProjectCommand::Delete { project, yes, waiting, common } => {
@@ -164,6 +165,14 @@ pub(crate) async fn project(arguments: ProjectArguments) -> Result<()> {
             export(&common.open()?, &project, output.as_deref(), model.as_ref()).await
         }
     }
+}
+
+/// What the last training said about the labels; nothing before the first.
+async fn advice(session: &Session, project: &ProjectName) -> Result<String> {
+    let jobs: Page<TrainingJobState> =
+        session.client.get(&project_path(project, "/train/jobs?maxpagesize=1")).await?.read()?;
+    let guidance = jobs.value.into_iter().next().map(|job| job.result.guidance).unwrap_or_default();
+    Ok(if guidance.is_empty() { String::new() } else { print::advice(&guidance) })
 }
 
 async fn list(common: &Common) -> Result<()> {

@@ -1,8 +1,10 @@
 //! What a conversion or check found, for people and for scripts.
 
+use crate::print;
 use anyhow::Result;
 use label_formats::exchange::{Format, Tally};
 use language_api::Problem;
+use language_api::guidance::Guidance;
 use language_api::limits::PROBLEMS_MAX;
 use serde::Serialize;
 use serde_json::json;
@@ -18,6 +20,8 @@ pub(super) struct Summary<'a> {
     pub(super) labels: usize,
     pub(super) changes: Vec<&'a Tally>,
     pub(super) ignored: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) guidance: Vec<Guidance>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) output: Option<&'a Path>,
 }
@@ -53,6 +57,9 @@ impl Summary<'_> {
         }
         if !self.ignored.is_empty() {
             println!("ignored: {}", self.ignored.join(", "));
+        }
+        if !self.guidance.is_empty() {
+            print!("{}", print::advice(&self.guidance));
         }
         if let Some(output) = self.output.filter(|_| done) {
             println!("written: {}", output.display());

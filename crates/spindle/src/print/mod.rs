@@ -11,7 +11,7 @@ mod table;
 pub(crate) use entities::entities;
 pub(crate) use evaluation::{Cells, documents, scores, summary};
 pub(crate) use failure::{error_lines, failure};
-pub(crate) use progress::{Counter, JobProgress};
+pub(crate) use progress::{Counter, JobProgress, advice};
 pub(crate) use table::{Align, Table};
 
 use owo_colors::{AnsiColors, OwoColorize, Stream};

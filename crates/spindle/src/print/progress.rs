@@ -3,6 +3,8 @@
 use super::note;
 use crate::client::JobView;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use language_api::guidance::Guidance;
 use language_api::jobs::JobStatus;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ pub(crate) struct JobProgress {
     title: String,
     bar: ProgressBar,
     measured: bool,
+    advised: bool,
     line: String,
 }
 
@@ -25,11 +28,16 @@ impl JobProgress {
         bar.set_style(style(SPINNER));
         bar.set_message(title.to_owned());
         bar.enable_steady_tick(TICK);
-        Self { title: title.to_owned(), bar, measured: false, line: String::new() }
+        Self { title: title.to_owned(), bar, measured: false, advised: false, line: String::new() }
     }
 
     /// Shows a state.
     pub(crate) fn show(&mut self, view: &JobView) {
+        let guidance = view.training().map_or(&[][..], |training| &training.guidance);
+        if !self.advised && !guidance.is_empty() {
+            self.advised = true;
+            self.bar.suspend(|| note(advice(guidance).trim_end()));
+        }
         if let Some((done, whole)) = measure(view) {
             if !self.measured {
                 self.measured = true;
@@ -71,21 +79,48 @@ fn measure(view: &JobView) -> Option<(u64, u64)> {
 
 fn message(title: &str, view: &JobView) -> String {
     match (percents(view), view.percent()) {
-        (Some((training, evaluation)), _) => format!("training {training} %, evaluation {evaluation} %"),
+        (Some((training, evaluation)), _) => {
+            let parts =
+                [Some(format!("training {training} %, evaluation {evaluation} %")), doing(view), left(view)];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
         (None, Some(percent)) if view.status == JobStatus::Running => format!("{title}: {percent} %"),
         (None, _) => format!("{title}: {}", view.status.as_str()),
     }
 }
 
-/// Changes seldom enough for a log file: the phase of a training, else the state.
+/// What a training is doing and how well, as long as it says so.
+fn doing(view: &JobView) -> Option<String> {
+    let training = view.training()?;
+    let stage = training.stage?.as_str();
+    Some(match training.validation_f1 {
+        Some(f1) => format!("{stage}, validation F1 {f1:.3}"),
+        None => stage.to_owned(),
+    })
+}
+
+/// How long it will still take, as the server guesses.
+fn left(view: &JobView) -> Option<String> {
+    let end = view.training()?.estimated_end_date_time?;
+    let seconds = end.0.duration_since(Timestamp::now()).as_secs().max(0);
+    Some(format!("about {}:{:02} left", seconds / 60, seconds % 60))
+}
+
+/// Changes seldom enough for a log file: the stage of a training and its score, else the state.
 fn line(title: &str, view: &JobView) -> String {
-    let evaluating = view.training().and_then(|result| result.evaluation_status.as_ref());
-    let evaluating = evaluating.is_some_and(|phase| phase.status == JobStatus::Running);
-    match (view.training(), view.status) {
-        (Some(_), JobStatus::Running) if evaluating => format!("{title}: evaluating"),
-        (Some(_), JobStatus::Running) => format!("{title}: training"),
-        (_, status) => format!("{title}: {}", status.as_str()),
+    match doing(view).filter(|_| view.status == JobStatus::Running) {
+        Some(doing) => format!("{title}: {doing}"),
+        None => format!("{title}: {}", view.status.as_str()),
     }
+}
+
+/// Guidance as people read it, the first pieces of it.
+pub(crate) fn advice(guidance: &[Guidance]) -> String {
+    const SHOWN_MAX: usize = 12;
+    let lines = guidance.iter().take(SHOWN_MAX).map(|advice| format!("  {}\n", advice.message));
+    let more = guidance.len().saturating_sub(SHOWN_MAX);
+    let rest = if more > 0 { format!("  … and {more} more\n") } else { String::new() };
+    format!("Guidance\n{}{rest}", lines.collect::<String>())
 }
 
 /// A counted piece of work.
@@ -133,7 +168,30 @@ mod tests {
             r#"{"status":"running","result":{"modelLabel":"a","trainingConfigVersion":"lexical","trainingStatus":{"percentComplete":100,"status":"succeeded"},"evaluationStatus":{"percentComplete":30,"status":"running"}}}"#,
         );
         assert_eq!(message("training a", &state), "training 100 %, evaluation 30 %");
-        assert_eq!(line("training a", &state), "training a: evaluating");
+        assert_eq!(line("training a", &state), "training a: running");
+    }
+
+    #[test]
+    fn a_running_training_tells_what_it_does_and_how_well() {
+        let state = view(
+            r#"{"status":"running","result":{"modelLabel":"a","trainingConfigVersion":"lexical","trainingStatus":{"percentComplete":42,"status":"running"},"stage":"validating","validationF1":0.8125,"estimatedEndDateTime":"2024-05-06T09:31:00Z"}}"#,
+        );
+        let said = "training 42 %, evaluation 0 %, validating, validation F1 0.812, about 0:00 left";
+        assert_eq!(message("training a", &state), said);
+        assert_eq!(line("training a", &state), "training a: validating, validation F1 0.812");
+    }
+
+    #[test]
+    fn long_guidance_is_cut_and_counted() {
+        let one: Guidance =
+            serde_json::from_str(r#"{"rule":"notTested","category":"A","message":"A is not tested"}"#)
+                .unwrap();
+        let text = advice(&vec![one; 14]);
+        assert_eq!(text.lines().count(), 14);
+        assert!(
+            text.starts_with("Guidance\n  A is not tested\n") && text.ends_with("  … and 2 more\n"),
+            "{text}"
+        );
     }
 
     #[test]

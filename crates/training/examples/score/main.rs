@@ -116,6 +116,7 @@ fn run(arguments: &Arguments, encoder: Option<&Opened>, recipe: &str, set: &Set,
             reference: opened.reference.clone(),
             tokenizer_json: &opened.tokenizer_json,
         }),
+        surroundings: training::Surroundings::default(),
     };
     forget_peak();
     let (started, cpu) = (Instant::now(), cpu_seconds());

@@ -19,7 +19,8 @@ fn corpus() -> Corpus {
         regions: vec![Region { span: Span::new(0, text.len()), labels }],
     };
     let preparation = Preparation::new(&Recipe::lexical(), None).expect("no encoder needed");
-    Corpus::new(&[document], &[category("person"), category("place")], &preparation).expect("valid")
+    Corpus::new(&[document], &[category("person"), category("place")], &preparation, &|| false)
+        .expect("valid")
 }
 
 #[test]

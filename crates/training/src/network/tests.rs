@@ -26,7 +26,7 @@ fn corpus() -> (Vectors, Forms, Vec<Tag>, Vec<Range<usize>>) {
 
 fn vectors_of(width: usize, values: &[f32]) -> Vectors {
     let mut vectors = Vectors::new(width, values.len() / width);
-    vectors.extend(values);
+    vectors.extend(&values.iter().map(|&value| crate::vectors::rounded(value)).collect::<Vec<_>>());
     vectors
 }
 
@@ -116,7 +116,7 @@ fn learning_finds_what_vectors_say() {
         dropout: 0.0,
         ..ContextualRecipe::default()
     };
-    let watch = |_: u32, _: f64| ControlFlow::Continue(());
+    let watch = |_: f32, _: Option<f64>| ControlFlow::Continue(());
     let member = learn(&material, &examples, &recipe, &mut random, &watch).expect("finite");
     let scores = member.emissions(&material, &examples);
     let words: Vec<usize> = examples.iter().cloned().flatten().collect();
@@ -132,7 +132,7 @@ fn learning_finds_what_vectors_say() {
 fn learning_stops_when_told() {
     let (vectors, forms, gold, examples) = corpus();
     let material = Material { layout: LAYOUT, vectors: &vectors, forms: &forms, gold: &gold };
-    let stop = |_: u32, _: f64| ControlFlow::Break(());
+    let stop = |_: f32, _: Option<f64>| ControlFlow::Break(());
     let recipe = ContextualRecipe::default();
     let outcome = learn(&material, &examples, &recipe, &mut Random::new(1, 1), &stop);
     assert_eq!(outcome, Err(Stop::Cancelled));

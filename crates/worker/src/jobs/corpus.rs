@@ -24,6 +24,7 @@ pub(crate) async fn labeled_documents(
     let mut pages = DocumentPages::of(run, labels);
     while let Some(rows) = pages.next().await? {
         for row in rows {
+            run.stop.check()?;
             let Some(regions) = row.regions.clone() else { continue };
             match read_labeled(run, project, &row, &regions).await? {
                 Ok(document) => {

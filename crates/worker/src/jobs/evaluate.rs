@@ -12,8 +12,9 @@ use ner::guidance::{LabelCounts, advise};
 use ner::{ConfusionMatrix, Entity, EntityCategory, LabeledDocument, Scores};
 use std::collections::BTreeMap;
 
-/// Documents predicted in one call of the graph.
-const BATCH: usize = 16;
+/// Bytes of text predicted in one call of the graph, as near as whole documents allow: enough to keep the machine busy,
+/// little enough to stop soon when cancelled.
+const BATCH_BYTES: usize = 20_000;
 
 /// What an evaluation leaves behind.
 pub(crate) struct Evaluation {
@@ -40,7 +41,7 @@ pub(crate) fn evaluate(
 ) -> Result<Evaluation, Failure> {
     let documents = &test.documents;
     let mut predicted: Vec<Vec<Entity>> = Vec::with_capacity(documents.len());
-    for batch in documents.chunks(BATCH) {
+    for batch in batches(documents) {
         let texts: Vec<&str> = batch.iter().map(|document| document.document.text.as_str()).collect();
         let found = predict(serving, graph, &texts)
             .map_err(|error| Failure::refused(ErrorKind::Internal, format!("prediction failed: {error}")))?;
@@ -68,6 +69,19 @@ pub(crate) fn evaluate(
             guidance: advise(&test.labels, &matrix).iter().map(Guidance::from).collect(),
         },
         documents: results.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Runs of whole documents of about [`BATCH_BYTES`].
+fn batches(documents: &[LabeledDocument]) -> impl Iterator<Item = &[LabeledDocument]> {
+    let mut bytes = 0;
+    documents.chunk_by(move |document, _| {
+        bytes += document.document.text.len();
+        let goes_on = bytes < BATCH_BYTES;
+        if !goes_on {
+            bytes = 0;
+        }
+        goes_on
     })
 }
 

@@ -15,8 +15,10 @@ mod inbox;
 mod judge;
 mod look;
 mod pages;
+mod preflight;
 mod progress;
 mod project;
+mod recipe;
 mod reevaluate;
 mod train;
 

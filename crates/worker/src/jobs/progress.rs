@@ -5,7 +5,8 @@ use crate::run::Run;
 use authoring::import_progress;
 use authoring::payloads::TrainPayload;
 use jiff::{SignedDuration, Timestamp};
-use language_api::training::{PhaseState, TrainingResult};
+use language_api::guidance::Guidance;
+use language_api::training::{PhaseState, TrainingResult, TrainingStage};
 use language_api::{ImportProgress, JobStatus, ModelLabel, SevenDigits, WholeSeconds};
 
 /// Writes a training's two phases into the job's row as they go.
@@ -30,18 +31,33 @@ impl<'a> TrainingProgress<'a> {
             training_status: phase(Some(SevenDigits(begun)), JobStatus::Running),
             evaluation_status: Some(phase(None, JobStatus::NotStarted)),
             estimated_end_date_time: None,
+            stage: Some(TrainingStage::Reading),
+            validation_f1: None,
+            guidance: vec![],
         };
         let progress = Self { run, state, begun };
         progress.write();
         progress
     }
 
-    /// `fraction` of the training is done.
-    pub(crate) fn training(&mut self, fraction: f32) {
+    /// What will hurt, for people to think about while it goes on.
+    pub(crate) fn advised(&mut self, guidance: Vec<Guidance>) {
+        self.state.guidance = guidance;
+        self.write();
+    }
+
+    /// The training has come as far as `step` says.
+    pub(crate) fn training(&mut self, step: training::Progress) {
+        let fraction = step.fraction;
         let percent = percent(fraction);
-        if percent == self.state.training_status.percent_complete {
+        let stage = Some(stage(step.stage));
+        let validation_f1 = step.validation_f1.map(|f1| (f1 * 1e4).round() / 1e4);
+        let told = (self.state.training_status.percent_complete, self.state.stage, self.state.validation_f1);
+        if told == (percent, stage, validation_f1) {
             return;
         }
+        self.state.stage = stage;
+        self.state.validation_f1 = validation_f1;
         self.state.training_status.percent_complete = percent;
         let elapsed = Timestamp::now().duration_since(self.begun).as_secs_f64();
         let rest = elapsed * f64::from(1.0 - fraction) / f64::from(fraction.max(0.01));
@@ -54,6 +70,7 @@ impl<'a> TrainingProgress<'a> {
     pub(crate) fn trained(&mut self) {
         let now = SevenDigits(Timestamp::now());
         end(&mut self.state.training_status, now);
+        self.state.stage = Some(TrainingStage::Evaluating);
         if let Some(evaluation) = &mut self.state.evaluation_status {
             evaluation.start_date_time = Some(now);
             evaluation.status = JobStatus::Running;
@@ -80,6 +97,16 @@ impl<'a> TrainingProgress<'a> {
 
     fn write(&self) {
         write(self.run, serde_json::to_string(&self.state));
+    }
+}
+
+fn stage(stage: training::Stage) -> TrainingStage {
+    match stage {
+        training::Stage::Prepare => TrainingStage::Preparing,
+        training::Stage::Encode => TrainingStage::Encoding,
+        training::Stage::Learn => TrainingStage::Learning,
+        training::Stage::Validate => TrainingStage::Validating,
+        training::Stage::Assemble => TrainingStage::Storing,
     }
 }
 

@@ -1,22 +1,27 @@
 //! Training: documents and labels in, an immutable bundle and its evaluation out.
 
-use crate::bundles;
+use crate::checkpoints::JobCheckpoints;
 use crate::encoder::InstalledEncoder;
 use crate::failure::Failure;
 use crate::jobs::corpus::{SEED, categories, divide, labeled_documents};
 use crate::jobs::evaluate::{Evaluation, TestSet, evaluate};
+use crate::jobs::preflight::preflight;
 use crate::jobs::progress::TrainingProgress;
+use crate::jobs::recipe;
 use crate::run::Run;
+use crate::{bundles, memory};
 use authoring::payloads::TrainPayload;
 use catalog::{LabelSet, NewModel, Outcome, Project};
+use inference::Engine;
 use jiff::Timestamp;
 use language_api::ids::model_id;
-use language_api::{ErrorKind, ModelLabel};
-use model::{Bundle, MANIFEST_FILE, ServingModel};
+use language_api::{ErrorKind, EvaluationOptions, JobWarning, ModelLabel};
+use model::{Bundle, MANIFEST_FILE, Manifest, ServingModel, Split};
 use ner::guidance::count_labels;
 use ner::{EntityCategory, LabeledDocument};
 use std::ops::ControlFlow;
-use training::{RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
+use std::sync::Arc;
+use training::{RecipeChoice, Surroundings, TrainError, TrainRequest, TrainingEncoder};
 use uuid::Uuid;
 
 /// Runs a training job.
@@ -30,27 +35,16 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     if already_made(run, &id).await? {
         return Ok(Outcome::succeeded());
     }
-    let mut progress = TrainingProgress::begin(run, &payload, label.clone());
-    let project = services.catalog.project(&run.job.project).await?;
-    let snapshot = services.catalog.take_snapshot(&run.lease, &project.name).await?;
-    let mut warnings = vec![];
-    let documents = labeled_documents(run, &project, &snapshot, &mut warnings).await?;
-    let categories = categories(run, &snapshot).await?;
-    let (learn, test) = divide(documents, payload.evaluation_options, &mut warnings);
-    let test = TestSet { labels: count_labels(&categories, &learn, &test), documents: test };
-
-    let encoder = services.encoder.open(&services.engine).await?;
-    let request = Request { project: &project, payload: &payload, id: &id, learn: &learn, categories };
-    let bundle = learn_bundle(run, request, encoder.as_deref(), &mut progress)?;
-    progress.trained();
-    if let (Some(encoder), Some(_)) = (&encoder, &bundle.manifest.encoder) {
-        encoder.publish(&services.blobs, &services.models_container, &services.catalog).await?;
+    let progress = TrainingProgress::begin(run, &payload, label.clone());
+    let checkpoints = JobCheckpoints::new(&services.checkpoints);
+    let made = make(run, &payload, &id, begun, progress, &checkpoints).await;
+    if !matches!(made, Err(Failure::Transient(_) | Failure::LeaseLost)) {
+        checkpoints.done();
     }
-    store(run, &bundle).await?;
-    let evaluation = score(run, &project, &bundle, encoder.as_deref(), &test, &payload, &mut progress)?;
-    progress.evaluated();
-    let model = new_model(&project, &payload, &bundle, snapshot, evaluation, begun)?;
-    services.catalog.put_model(&run.lease, &model).await?;
+    if !matches!(made, Ok(_) | Err(Failure::LeaseLost)) {
+        discard(run, &id).await;
+    }
+    let warnings = made?;
     // The bundle that this one replaces may be nobody's now. What can't be removed today is found again next time.
     if let Err(error) = bundles::sweep(services).await {
         tracing::warn!(%error, "unused bundles were not removed");
@@ -58,11 +52,63 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     Ok(Outcome::succeeded().with_warnings(serde_json::to_string(&warnings)?))
 }
 
+/// From the labels as they are now to a model that is stored, scored and known.
+async fn make(
+    run: &Run,
+    payload: &TrainPayload,
+    id: &str,
+    begun: Timestamp,
+    mut progress: TrainingProgress<'_>,
+    checkpoints: &JobCheckpoints<'_>,
+) -> Result<Vec<JobWarning>, Failure> {
+    let services = &run.services;
+    let project = services.catalog.project(&run.job.project).await?;
+    let snapshot = services.catalog.take_snapshot(&run.lease, &project.name).await?;
+    let mut warnings = vec![];
+    let documents = labeled_documents(run, &project, &snapshot, &mut warnings).await?;
+    let categories = categories(run, &snapshot).await?;
+    let (learn, test) = divide(documents, payload.evaluation_options, &mut warnings);
+    let labels = count_labels(&categories, &learn, &test);
+    progress.advised(preflight(run, &labels, [&learn, &test])?);
+    let test = TestSet { labels, documents: test };
+
+    let (recipe, encoder) = recipe::choose(services, &project, payload, &mut warnings)?;
+    let request = Request { project: &project, id, learn: &learn, categories, recipe, checkpoints };
+    let mut bundle = learn_bundle(run, request, encoder.as_deref(), &mut progress)?;
+    progress.trained();
+    let encoder = encoder.filter(|_| bundle.manifest.encoder.is_some());
+    let evaluation = score(run, &project, &bundle, encoder.as_deref(), &test, payload, &mut progress)?;
+    progress.evaluated();
+    complete(&mut bundle.manifest, payload, &test, &evaluation);
+    if let Some(encoder) = &encoder {
+        encoder.publish(&services.blobs, &services.models_container, &services.catalog).await?;
+    }
+    store(run, &bundle).await?;
+    let model = new_model(&project, payload, &bundle, snapshot, evaluation, begun)?;
+    services.catalog.put_model(&run.lease, &model).await?;
+    Ok(warnings)
+}
+
 /// The model's id, the same for every attempt of a job: an attempt that died leaves files that the next one replaces.
 fn job_model_id(run: &Run, label: &ModelLabel) -> Result<String, Failure> {
     let guid = run.job.id.split('_').next().and_then(|guid| Uuid::parse_str(guid).ok());
     let guid = guid.ok_or_else(|| Failure::refused(ErrorKind::Internal, "malformed job id"))?;
     Ok(model_id(label, run.job.created_at, guid))
+}
+
+/// Removes the files of a model that did not come about; a next attempt writes them anew.
+async fn discard(run: &Run, id: &str) {
+    // A failure may have come after the model became known.
+    if !matches!(already_made(run, id).await, Ok(false)) {
+        return;
+    }
+    let services = &run.services;
+    services.engine.forget(id);
+    if let Err(error) =
+        services.blobs.delete_prefix(&services.models_container, &format!("models/{id}/")).await
+    {
+        tracing::warn!(%error, id, "files of a model that was not made stay behind");
+    }
 }
 
 /// Whether an earlier attempt got as far as its model.
@@ -76,10 +122,11 @@ async fn already_made(run: &Run, id: &str) -> Result<bool, Failure> {
 
 struct Request<'a> {
     project: &'a Project,
-    payload: &'a TrainPayload,
     id: &'a str,
     learn: &'a [LabeledDocument],
     categories: Vec<EntityCategory>,
+    recipe: RecipeChoice,
+    checkpoints: &'a JobCheckpoints<'a>,
 }
 
 fn learn_bundle(
@@ -88,10 +135,11 @@ fn learn_bundle(
     encoder: Option<&InstalledEncoder>,
     progress: &mut TrainingProgress<'_>,
 ) -> Result<Bundle, Failure> {
-    let recipe = match request.payload.training_config_version.as_str() {
-        "lexical" => RecipeChoice::Lexical,
-        "contextual" => RecipeChoice::Contextual,
-        _ => RecipeChoice::Auto,
+    let stop = || run.stop.check().is_err();
+    let surroundings = Surroundings {
+        checkpoints: Some(request.checkpoints),
+        stop: Some(&stop),
+        memory_bytes_max: memory::available_bytes(run.services.training_bytes_max),
     };
     let encoder = encoder.map(|installed| TrainingEncoder {
         encoder: &*installed.encoder,
@@ -100,7 +148,7 @@ fn learn_bundle(
     });
     let request = TrainRequest {
         corpus: request.learn,
-        recipe,
+        recipe: request.recipe,
         language: request.project.language.clone(),
         categories: request.categories,
         seed: SEED,
@@ -108,37 +156,65 @@ fn learn_bundle(
         model_id: request.id.to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         encoder,
+        surroundings,
     };
     let mut watch = |step: training::Progress| {
-        if step.stage != Stage::Assemble {
-            progress.training(step.fraction);
-        }
+        progress.training(step);
         if run.stop.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     training::train(&request, &mut watch).map_err(|error| match error {
         TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
         TrainError::Encoder(_) | TrainError::Threads { .. } => Failure::Transient(error.to_string()),
         TrainError::TooLittle { .. } => Failure::refused(ErrorKind::Field, error.to_string()),
-        TrainError::EncoderMissing | TrainError::EncoderMismatch { .. } => {
+        TrainError::EncoderMissing => {
+            let next = "`spindle encoder add` installs one, and the lexical configuration needs none";
+            Failure::refused(ErrorKind::Unavailable, format!("{error}; {next}"))
+        }
+        TrainError::EncoderMismatch { .. } | TrainError::Memory { .. } => {
             Failure::refused(ErrorKind::Unavailable, error.to_string())
         }
         other => Failure::refused(ErrorKind::Internal, other.to_string()),
     })
 }
 
-/// Puts the bundle where hosts find it; the manifest last, so that a bundle with a manifest is whole.
-async fn store(run: &Run, bundle: &Bundle) -> Result<(), Failure> {
-    let services = &run.services;
-    let folder = format!("models/{}", bundle.manifest.model_id);
-    for (name, bytes) in &bundle.files {
-        services.blobs.put(&services.models_container, &format!("{folder}/{name}"), bytes.clone()).await?;
+/// Writes into the manifest what training alone does not know, and seals it.
+fn complete(manifest: &mut Manifest, payload: &TrainPayload, test: &TestSet, evaluation: &Evaluation) {
+    let mut test_documents: Vec<String> =
+        test.documents.iter().map(|document| document.document.location.clone()).collect();
+    test_documents.sort();
+    let testing_percentage = match payload.evaluation_options {
+        EvaluationOptions::Percentage { testing_split_percentage, .. } => Some(testing_split_percentage),
+        EvaluationOptions::Manual => None,
+    };
+    let lineage = &mut manifest.lineage;
+    if !test_documents.is_empty() {
+        let scores = &evaluation.summary.custom_entity_recognition_evaluation;
+        let told = [("test.microF1", scores.micro_f1), ("test.macroF1", scores.macro_f1)];
+        lineage.scores.extend(told.map(|(name, score)| (name.to_owned(), f64::from(score))));
     }
-    let manifest = bundle.manifest.to_json();
-    services.blobs.put(&services.models_container, &format!("{folder}/{MANIFEST_FILE}"), manifest).await?;
-    Ok(())
+    lineage.split = Split { testing_percentage, test_documents };
+    manifest.seal();
 }
 
-/// Scores the stored bundle as it will serve: opened by name, through the engine.
+/// Puts the bundle where hosts find it, the manifest last, so that a bundle with a manifest is whole; then opens it as they
+/// will.
+async fn store(run: &Run, bundle: &Bundle) -> Result<(), Failure> {
+    let services = &run.services;
+    let id = &bundle.manifest.model_id;
+    let manifest = (MANIFEST_FILE, bundle.manifest.to_json());
+    let files = bundle.files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone()));
+    for (name, bytes) in files.chain([manifest]) {
+        run.stop.check()?;
+        services.blobs.put(&services.models_container, &format!("models/{id}/{name}"), bytes).await?;
+    }
+    services.engine.open(id).map(drop).map_err(|error| unusable(id, error))
+}
+
+fn unusable(id: &str, error: impl std::fmt::Display) -> Failure {
+    Failure::refused(ErrorKind::Internal, format!("model {id} can't be evaluated: {error}"))
+}
+
+/// Scores the bundle as it will serve, through the code that serves it.
 fn score(
     run: &Run,
     project: &Project,
@@ -149,15 +225,11 @@ fn score(
     progress: &mut TrainingProgress<'_>,
 ) -> Result<Evaluation, Failure> {
     let id = &bundle.manifest.model_id;
-    let failed = |error: String| {
-        Failure::refused(ErrorKind::Internal, format!("model {id} can't be evaluated: {error}"))
-    };
-    let tokenizer = encoder
-        .filter(|_| bundle.manifest.encoder.is_some())
-        .map(|encoder| encoder.tokenizer_json.as_slice());
+    let tokenizer = encoder.map(|encoder| encoder.tokenizer_json.as_slice());
     let serving =
-        ServingModel::new(bundle.manifest.clone(), tokenizer).map_err(|error| failed(error.to_string()))?;
-    let graph = run.services.engine.open(id).map_err(|error| failed(error.to_string()))?;
+        ServingModel::new(bundle.manifest.clone(), tokenizer).map_err(|error| unusable(id, error))?;
+    let encoder = encoder.map(|encoder| Arc::clone(&encoder.encoder));
+    let graph = Engine::try_out(bundle, encoder).map_err(|error| unusable(id, error))?;
     evaluate(&serving, &*graph, test, &project.language, payload.evaluation_options, |fraction| {
         progress.evaluation(fraction);
         run.stop.check()
