@@ -17,7 +17,7 @@ pub(crate) fn encode(
 ) -> Result<Vectors, TrainError> {
     let width = encoder.encoder.width();
     let words: usize = documents.iter().map(|pieces| pieces.first_pieces.len()).sum();
-    let mut vectors = Vectors::new(width, words);
+    let mut vectors = Vectors::new(width, words)?;
     for group in crate::parallel::runs(documents.iter().map(|pieces| pieces.windows), WINDOWS) {
         let pieces = join(&documents[group.clone()]);
         let said = encoder.encoder.encode(&pieces)?;
@@ -29,7 +29,7 @@ pub(crate) fn encode(
         if said.iter().any(|value| !value.is_finite()) {
             return Err(mismatch("a value is no number".into()));
         }
-        vectors.extend(&said);
+        vectors.extend(&said)?;
         if watch(group.end as f32 / documents.len() as f32).is_break() {
             return Err(TrainError::Cancelled);
         }

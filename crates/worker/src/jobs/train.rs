@@ -117,7 +117,9 @@ fn learn_bundle(
     };
     training::train(&request, &mut watch).map_err(|error| match error {
         TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
-        TrainError::Encoder(_) | TrainError::Threads { .. } => Failure::Transient(error.to_string()),
+        TrainError::Encoder(_) | TrainError::Threads { .. } | TrainError::Scratch { .. } => {
+            Failure::Transient(error.to_string())
+        }
         TrainError::TooLittle { .. } => Failure::refused(ErrorKind::Field, error.to_string()),
         TrainError::EncoderMissing | TrainError::EncoderMismatch { .. } => {
             Failure::refused(ErrorKind::Unavailable, error.to_string())
