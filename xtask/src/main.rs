@@ -47,7 +47,7 @@ enum Command {
         /// One bench; all when absent
         #[arg(value_enum)]
         which: Option<bench::Bench>,
-        /// Of the training bench: the labeled set to learn; all when absent
+        /// Of the training bench: the labeled set to learn, or small or large; all when absent
         set: Option<String>,
         /// Documents of the import; 100000 when absent
         #[arg(long)]

@@ -16,6 +16,16 @@ const SETS: [(&str, &str); 7] = [
     ("loan-agreements", "1,2,3,4,5"),
 ];
 
+/// The name of the mixture that shows time and memory, the sets it is made of and its characters.
+const LARGE: (&str, [&str; 4], &str) = (
+    "large",
+    ["wnut17.jsonl.gz", "ncbi-disease.jsonl.gz", "fin-loans.jsonl.gz", "lener-br.jsonl.gz"],
+    "12800000",
+);
+
+/// The name of a project of ten documents, and the set it is taken from.
+const SMALL: (&str, &str) = ("small", "loan-agreements");
+
 /// What to compare with what.
 #[derive(Default)]
 pub(crate) struct Choice<'a> {
@@ -30,7 +40,8 @@ pub(crate) struct Choice<'a> {
 /// Trains on the sets and prints scores, times and sizes. Sets that are not there are said to be skipped.
 pub(crate) fn quality(choice: &Choice<'_>) -> Result<()> {
     let stem = |file: &str| file.split('.').next().unwrap_or_default().to_owned();
-    let known: Vec<String> = SETS.iter().map(|(file, _)| stem(file)).collect();
+    let known = SETS.iter().map(|(file, _)| stem(file)).chain([LARGE.0, SMALL.0].map(str::to_owned));
+    let known: Vec<String> = known.collect();
     if let Some(set) = choice.set.filter(|set| !known.iter().any(|name| name == set)) {
         bail!("there is no set {set:?}; there are {}", known.join(", "));
     }
@@ -46,14 +57,28 @@ pub(crate) fn quality(choice: &Choice<'_>) -> Result<()> {
             println!("{}: skipped, {} is not there", stem(file), data.display());
             continue;
         }
-        let mut score = Command::new(root().join("target/release/examples/score"));
-        score.current_dir(root()).arg(&data).args(["--seeds", seeds]);
-        score.arg("--encoder").arg(build_dir().join("encoders/all-MiniLM-L6-v2"));
-        score.args(choice.recipe.map(|recipe| format!("--recipe={recipe}")));
+        let mut score = scorer(choice);
+        score.arg(&data).args(["--seeds", seeds]);
         if let Some(python) = choice.peers {
             score.arg("--peers").arg(python).arg("--peers-script").arg(shared.join("bench/peers.py"));
         }
         run(&mut score)?;
     }
+    let data = shared.join("data");
+    let asked = |name| choice.set.is_none_or(|set| set == name) && data.exists();
+    if asked(SMALL.0) {
+        run(scorer(choice).arg(data.join(SMALL.1)).args(["--documents", "10"]))?;
+    }
+    if asked(LARGE.0) {
+        let sets = LARGE.1.map(|file| data.join(file));
+        run(scorer(choice).args(sets).args(["--mixture", LARGE.2]))?;
+    }
     Ok(())
+}
+
+fn scorer(choice: &Choice<'_>) -> Command {
+    let mut score = Command::new(root().join("target/release/examples/score"));
+    score.current_dir(root()).arg("--encoder").arg(build_dir().join("encoders/all-MiniLM-L6-v2"));
+    score.args(choice.recipe.map(|recipe| format!("--recipe={recipe}")));
+    score
 }

@@ -25,7 +25,7 @@ pub use manifest::{
 pub use recipe::{ContextualRecipe, LexicalRecipe, Recipe, RecipeKind, SequenceBreak};
 pub use serving::{Preparation, Prepared, ServingError, ServingModel};
 pub use tensors::{NamedTensor, TensorType};
-pub use windows::{PieceTokenizer, TokenizerError};
+pub use windows::{Familiarity, PieceTokenizer, TokenizerError};
 
 /// Version of the lexical feature set that this code extracts.
-pub const FEATURE_SET: u32 = 2;
+pub const FEATURE_SET: u32 = 3;

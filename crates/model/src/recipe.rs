@@ -52,8 +52,7 @@ pub struct LexicalRecipe {
     pub document_context: bool,
     /// Features seen on fewer words of the training set than this are left out.
     pub min_count: u32,
-    /// Weight of the L1 term, which makes the head sparse. With an encoder, recipes asked for by name choose it and `l2`
-    /// on documents held out.
+    /// Weight of the L1 term, which makes the head sparse.
     pub l1: f32,
     /// Weight of the L2 term, one half of it times the squared norm.
     pub l2: f32,
@@ -77,12 +76,8 @@ pub struct ContextualRecipe {
     pub hidden: u32,
     /// Neighbouring words on each side whose hidden units are read.
     pub reach: u32,
-    /// Rows that features of how words are written share in the hidden layer: a power of two, or 0 for none.
-    pub forms: u32,
     /// Part of the encoder's values switched off in each pass.
     pub input_dropout: f32,
-    /// Part of the features of how words are written that are not read in each pass.
-    pub form_dropout: f32,
     /// Part of the hidden units switched off in each pass.
     pub dropout: f32,
     /// Passes over the training set.
@@ -96,6 +91,14 @@ pub struct ContextualRecipe {
     /// Member networks, each learned without one part of the documents, averaged in the head. What each says
     /// about the part it has not seen is what the lexical part is learned on top of.
     pub folds: u32,
+    /// Weights of the L1 and L2 terms of the lexical part learned on top of the members: what it learns by heart is worth
+    /// less there than alone.
+    pub l1: f32,
+    /// See `l1`.
+    pub l2: f32,
+    /// Part of the head that a lexical part learned alone has, as `lexical` says, 0 to 1; chosen on documents held out
+    /// when absent.
+    pub lexical_share: Option<f32>,
 }
 
 impl Recipe {
@@ -142,15 +145,16 @@ impl Default for ContextualRecipe {
             context_pieces: 24,
             hidden: 64,
             reach: 1,
-            forms: 4_096,
             input_dropout: 0.1,
-            form_dropout: 0.1,
             dropout: 0.3,
             epochs: 10,
             batch_words: 512,
             learning_rate: 2e-3,
             weight_decay: 1e-2,
             folds: 4,
+            l1: 16.0,
+            l2: 4.0,
+            lexical_share: None,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::features::extract;
 use crate::{
-    ContextualRecipe, Emissions, GraphError, Inputs, Manifest, ManifestError, PieceTokenizer, Recipe,
-    SequenceBreak, TokenizerError, inputs::invalid,
+    ContextualRecipe, Emissions, Familiarity, GraphError, Inputs, Manifest, ManifestError, PieceTokenizer,
+    Recipe, SequenceBreak, TokenizerError, inputs::invalid,
 };
 use ner::Entity;
 use ner::decoding::{Lattice, Posterior, Scores};
@@ -118,6 +118,17 @@ impl Preparation {
             _ => None,
         };
         Ok(Prepared { inputs, documents })
+    }
+}
+
+impl Preparation {
+    /// How well the encoder can read `text`; `None` without an encoder.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the encoder's tokenizer fails.
+    pub fn familiarity(&self, text: &str) -> Result<Option<Familiarity>, TokenizerError> {
+        let segmentation = Segmentation::new(text, &Self::segmentation(&self.recipe));
+        self.tokenizer.as_ref().map(|tokenizer| tokenizer.familiarity(text, &segmentation)).transpose()
     }
 }
 

@@ -11,6 +11,9 @@ use ner::segmentation::Segmentation;
 use std::ops::Range;
 use thiserror::Error;
 
+mod familiar;
+pub use familiar::Familiarity;
+
 /// An encoder's tokenizer, without its truncation and padding.
 #[derive(Clone, Debug)]
 pub struct PieceTokenizer {

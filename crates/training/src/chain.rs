@@ -1,15 +1,16 @@
 //! The linear chain's loss: negative log-likelihood of the right readings, and what it says about every score.
 
-use crate::parallel::{map, runs};
+use crate::parallel::runs;
 use model::Lattice as Scores;
 use ner::decoding::{self, Counts, Lattice, Posterior};
 use ner::tags::Tag;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Words per piece of parallel work.
 const PIECE: usize = 2_048;
 
-/// The examples and their right tags.
+/// The examples, in the order of their words, and their right tags.
 pub(crate) struct Chain<'a> {
     tags: usize,
     gold: &'a [Tag],
@@ -55,37 +56,50 @@ impl<'a> Chain<'a> {
     ) -> Evaluation {
         let tags = self.tags;
         let lattice = lattice(tags, lattice_scores, 1.0);
-        let parts = map(self.pieces.len(), |piece| {
-            let examples = &self.examples[self.pieces[piece].clone()];
-            let mut part = Part::new(&lattice, examples);
-            let mut scores = Vec::new();
-            for words in examples {
-                if self.stop.is_some_and(|stop| stop()) {
-                    part.loss = f64::NAN;
-                    part.residuals.resize(part.residuals.len() + words.len() * tags, 0.0);
-                    continue;
+        let slices = self.slices(residuals);
+        let parts: Vec<Part> = slices
+            .into_par_iter()
+            .zip(&self.pieces)
+            .map(|((first, slice), piece)| {
+                let mut part = Part::new(&lattice);
+                let mut scores = Vec::new();
+                for words in &self.examples[piece.clone()] {
+                    if self.stop.is_some_and(|stop| stop()) {
+                        part.loss = f64::NAN;
+                        break;
+                    }
+                    scores.clear();
+                    scores.resize(words.len() * tags, 0.0);
+                    let rows = words.clone().zip(scores.chunks_exact_mut(tags));
+                    rows.for_each(|(word, row)| scores_of(word, row));
+                    part.residuals.clear();
+                    part.example(&lattice, &scores, &self.gold[words.clone()]);
+                    slice[(words.start - first) * tags..(words.end - first) * tags]
+                        .copy_from_slice(&part.residuals);
                 }
-                scores.clear();
-                scores.resize(words.len() * tags, 0.0);
-                words.clone().zip(scores.chunks_exact_mut(tags)).for_each(|(word, row)| scores_of(word, row));
-                part.example(&lattice, &scores, &self.gold[words.clone()]);
-            }
-            part
-        });
-        let mut total = Part::new(&lattice, &[]);
-        for (part, piece) in parts.iter().zip(&self.pieces) {
+                part
+            })
+            .collect();
+        let mut total = Part::new(&lattice);
+        for part in &parts {
             total.loss += part.loss;
             total.counts.add(&part.counts);
             total.observed.iter_mut().zip(&part.observed).for_each(|(sum, value)| *sum += value);
-            let mut at = 0;
-            for words in &self.examples[piece.clone()] {
-                let length = words.len() * tags;
-                residuals[words.start * tags..words.end * tags]
-                    .copy_from_slice(&part.residuals[at..at + length]);
-                at += length;
-            }
         }
         Evaluation { loss: total.loss, lattice: total.lattice_gradient(&lattice) }
+    }
+
+    /// Each piece's first word and part of `residuals`.
+    fn slices<'b>(&self, mut residuals: &'b mut [f32]) -> Vec<(usize, &'b mut [f32])> {
+        let mut at = 0;
+        let slice = |piece: &Range<usize>| {
+            let (first, end) = (self.examples[piece.start].start, self.examples[piece.end - 1].end);
+            let rest = std::mem::take(&mut residuals);
+            let (slice, rest) = rest[(first - at) * self.tags..].split_at_mut((end - first) * self.tags);
+            (residuals, at) = (rest, end);
+            (first, slice)
+        };
+        self.pieces.iter().map(slice).collect()
     }
 }
 
@@ -108,14 +122,13 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Nothing yet, with room for `examples`.
-    pub(crate) fn new(lattice: &Lattice, examples: &[Range<usize>]) -> Self {
-        let words: usize = examples.iter().map(Range::len).sum();
+    /// Nothing yet.
+    pub(crate) fn new(lattice: &Lattice) -> Self {
         Self {
             loss: 0.0,
             counts: Counts::new(lattice),
             observed: vec![0.0; Chain::lattice_scores(lattice.tags())],
-            residuals: Vec::with_capacity(words * lattice.tags()),
+            residuals: Vec::new(),
             posterior: Posterior::default(),
         }
     }

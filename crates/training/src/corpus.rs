@@ -1,7 +1,9 @@
 //! Labeled documents to numbers: words with features and tags, and the runs of words that are learned from.
 
 use crate::TrainError;
-use model::{Inputs, Pieces, Preparation, Prepared, Recipe, SequenceBreak};
+use crate::parallel::{map, runs};
+use crate::sparse::{Numbering, SparseData};
+use model::{Familiarity, Pieces, Preparation, Recipe, SequenceBreak, TokenizerError};
 use ner::segmentation::{Alignment, Segmentation};
 use ner::tags::{Tag, TagSet, WordSpan};
 use ner::{EntityCategory, LabeledDocument};
@@ -19,8 +21,8 @@ pub(crate) struct Corpus {
     pub(crate) examples: Vec<Range<usize>>,
     /// The document each example is from.
     pub(crate) document_of: Vec<usize>,
-    /// Features of every word; no pieces.
-    pub(crate) inputs: Inputs,
+    /// Features of the words of examples.
+    pub(crate) features: SparseData,
     /// Each document's pieces when the recipe is contextual.
     pub(crate) pieces: Vec<Pieces>,
     pub(crate) report: Report,
@@ -44,6 +46,9 @@ impl Report {
     }
 }
 
+/// Bytes of text whose features are extracted at once.
+const GROUP_BYTES: usize = 1 << 19;
+
 /// Part of the labels that may reach over sequence ends before the recipe takes longer sequences.
 const TORN_MAX: f64 = 0.01;
 
@@ -63,42 +68,66 @@ pub(crate) fn choose_break(corpus: &[LabeledDocument], recipe: &Recipe) -> Seque
     breaks.into_iter().find(|&candidate| torn(candidate) <= TORN_MAX).unwrap_or(SequenceBreak::Document)
 }
 
+/// Bytes of text, at least, that an encoder's knowledge of the language is judged by.
+const SAMPLE_BYTES: usize = 200_000;
+
+/// Part of the words of a sample of `corpus` that the encoder cannot read; `None` without an encoder.
+pub(crate) fn strangeness(
+    corpus: &[LabeledDocument],
+    preparation: &Preparation,
+) -> Result<Option<f64>, TokenizerError> {
+    let bytes: usize = corpus.iter().map(|document| document.document.text.len()).sum();
+    let step = (bytes / SAMPLE_BYTES).clamp(1, corpus.len().max(1));
+    let sample: Vec<_> = corpus.iter().step_by(step).collect();
+    let found = map(sample.len(), |at| preparation.familiarity(&sample[at].document.text));
+    let found = found.into_iter().collect::<Result<Option<Vec<_>>, _>>()?;
+    Ok(found.map(|found| found.into_iter().fold(Familiarity::default(), Familiarity::and).strangeness()))
+}
+
 impl Corpus {
-    /// Prepares `documents` as `preparation` and `recipe` say.
+    /// Prepares `documents` as `preparation` says; features on fewer than `min_count` words are left out.
     pub(crate) fn new(
         documents: &[LabeledDocument],
         categories: &[EntityCategory],
         preparation: &Preparation,
+        min_count: u32,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Self, TrainError> {
         let tags =
             TagSet::new(categories.to_vec()).map_err(|error| TrainError::Categories(error.to_string()))?;
         let index: HashMap<_, _> = categories.iter().enumerate().map(|(index, name)| (name, index)).collect();
-        let prepare = |document: &LabeledDocument| match stop() {
-            true => Err(TrainError::Cancelled),
-            false => Ok(preparation.prepare(&[&document.document.text])?),
-        };
-        let prepared: Vec<Prepared> = documents.par_iter().map(prepare).collect::<Result<_, _>>()?;
         let mut corpus = Self {
             gold: Vec::new(),
             examples: Vec::new(),
             document_of: Vec::new(),
-            inputs: Inputs { feature_offsets: vec![0], sequence_offsets: vec![0], ..Inputs::default() },
+            features: SparseData::default(),
             pieces: Vec::new(),
             report: Report::default(),
             tags,
         };
-        for (number, (document, mut prepared)) in documents.iter().zip(prepared).enumerate() {
-            let segmentation = &prepared.documents[0];
-            let (gold, examples, report) = learn_from(document, segmentation, &corpus.tags, &index)?;
-            let first = corpus.gold.len();
-            corpus.gold.extend(gold);
-            corpus.document_of.extend(examples.iter().map(|_| number));
-            corpus.examples.extend(examples.into_iter().map(|words| first + words.start..first + words.end));
-            corpus.report.add(report);
-            corpus.pieces.extend(prepared.inputs.pieces.take());
-            append(&mut corpus.inputs, prepared.inputs);
+        let mut numbering = Numbering::default();
+        // Hashes take much more room than numbers, so only those of a part of the documents exist at once.
+        for group in runs(documents.iter().map(|document| document.document.text.len()), GROUP_BYTES) {
+            if stop() {
+                return Err(TrainError::Cancelled);
+            }
+            let prepare = |at: usize| preparation.prepare(&[&documents[group.start + at].document.text]);
+            let prepared =
+                map(group.len(), prepare).into_iter().collect::<Result<Vec<_>, TokenizerError>>()?;
+            for (number, mut prepared) in group.zip(prepared) {
+                let (gold, examples, report) =
+                    learn_from(&documents[number], &prepared.documents[0], &corpus.tags, &index)?;
+                numbering.add(&prepared.inputs, &examples);
+                let first = corpus.gold.len();
+                corpus.gold.extend(gold);
+                corpus.document_of.extend(examples.iter().map(|_| number));
+                let examples = examples.into_iter().map(|words| first + words.start..first + words.end);
+                corpus.examples.extend(examples);
+                corpus.report.add(report);
+                corpus.pieces.extend(prepared.inputs.pieces.take());
+            }
         }
+        corpus.features = SparseData::new(numbering, &corpus.gold, min_count);
         Ok(corpus)
     }
 
@@ -106,14 +135,6 @@ impl Corpus {
     pub(crate) fn words(&self) -> usize {
         self.gold.len()
     }
-}
-
-/// Appends one document's inputs without its pieces.
-fn append(all: &mut Inputs, one: Inputs) {
-    let (features, words) = (all.features.len() as u32, all.words() as u32);
-    all.feature_offsets.extend(one.feature_offsets[1..].iter().map(|offset| features + offset));
-    all.sequence_offsets.extend(one.sequence_offsets[1..].iter().map(|offset| words + offset));
-    all.features.extend(one.features);
 }
 
 type Learned = (Vec<Tag>, Vec<Range<usize>>, Report);

@@ -29,7 +29,7 @@ pub(crate) fn encode(
     let width = encoder.encoder.width();
     let words: usize = documents.iter().map(|pieces| pieces.first_pieces.len()).sum();
     let all = documents.iter().map(|pieces| pieces.windows).sum::<usize>().max(1);
-    let mut vectors = Vectors::new(width, words);
+    let mut vectors = Vectors::new(width, words)?;
     let (mut step, mut done) = (STEP_WINDOWS, 0);
     for group in crate::parallel::runs(documents.iter().map(|pieces| pieces.windows), WINDOWS) {
         let pieces = join(&documents[group]);
@@ -38,7 +38,7 @@ pub(crate) fn encode(
             pieces.first_pieces.len() * width,
             || say(&pieces, encoder, &mut step, |windows| watch((done + windows) as f32 / all as f32)),
         )?;
-        vectors.extend(&said);
+        vectors.extend(&said)?;
         done += pieces.windows;
         if watch(done as f32 / all as f32).is_break() {
             return Err(TrainError::Cancelled);

@@ -9,10 +9,9 @@ use crate::surroundings::{float_bytes, floats};
 use model::{HeadError, LexicalRecipe, Sparse};
 use std::ops::{ControlFlow, Range};
 
-/// The sparse part of a corpus with what members say beside it: what every fit shares.
+/// A corpus with what members say beside its sparse part: what every fit shares.
 pub(crate) struct Ground<'a> {
     corpus: &'a Corpus,
-    data: &'a SparseData,
     given: Option<&'a [f32]>,
     stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
@@ -20,31 +19,35 @@ pub(crate) struct Ground<'a> {
 /// What was learned.
 #[derive(Clone)]
 pub(crate) struct Fitted {
-    /// All parameters: sparse weights, the lattice's scores (transitions, start, end), factor of the given emissions.
-    parameters: Vec<f32>,
-    weights: usize,
-    lattice_end: usize,
+    /// Sparse weights, those of the first features.
+    weights: Vec<f32>,
+    /// The lattice's scores: transitions, start, end.
+    lattice: Vec<f32>,
+    /// Factor of the given emissions; 0 where none were given.
+    scale: f32,
     pub(crate) outcome: Outcome,
 }
 
 impl Fitted {
     /// The sparse weights.
     pub(crate) fn weights(&self) -> &[f32] {
-        &self.parameters[..self.weights]
+        &self.weights
     }
 
     /// The lattice's scores: transitions, start, end.
     pub(crate) fn lattice(&self) -> &[f32] {
-        &self.parameters[self.weights..self.lattice_end]
+        &self.lattice
     }
 
     /// As bytes, for the attempt after this one.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.outcome.objective.to_le_bytes().to_vec();
-        for number in [self.outcome.iterations, self.weights, self.lattice_end] {
+        for number in [self.outcome.iterations, self.weights.len(), self.lattice.len()] {
             bytes.extend((number as u64).to_le_bytes());
         }
-        bytes.extend(float_bytes(&self.parameters));
+        for values in [&self.weights, &self.lattice, &vec![self.scale]] {
+            bytes.extend(float_bytes(values));
+        }
         bytes
     }
 
@@ -52,18 +55,35 @@ impl Fitted {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (head, parameters) = bytes.split_at_checked(32)?;
         let [objective, rest @ ..] = head.as_chunks::<8>().0 else { return None };
-        let [iterations, weights, lattice_end] = rest else { return None };
+        let [iterations, weights, lattice] = rest else { return None };
         let number = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).ok();
         let outcome = Outcome { objective: f64::from_le_bytes(*objective), iterations: number(iterations)? };
-        let (weights, lattice_end) = (number(weights)?, number(lattice_end)?);
         let parameters = floats(parameters);
-        let fits = weights <= lattice_end && lattice_end <= parameters.len();
-        fits.then_some(Self { parameters, weights, lattice_end, outcome })
+        let (weights, rest) = parameters.split_at_checked(number(weights)?)?;
+        let (lattice, rest) = rest.split_at_checked(number(lattice)?)?;
+        let [scale] = rest else { return None };
+        Some(Self { weights: weights.to_vec(), lattice: lattice.to_vec(), scale: *scale, outcome })
     }
 
     /// Factor of the given emissions.
     pub(crate) fn scale(&self) -> f32 {
-        self.parameters.get(self.lattice_end).copied().unwrap_or(1.0)
+        self.scale
+    }
+
+    /// `self` and `other` in one, `share` of it the other's: scores are linear in all parameters, so it says the
+    /// weighted mean of what they say (a logarithmic opinion pool of chains, Smith, Cohn and Osborne 2005).
+    pub(crate) fn mixed(&self, other: &Self, share: f32) -> Self {
+        let mix = |a: &[f32], b: &[f32]| -> Vec<f32> {
+            let value = |row: &[f32], at: usize| row.get(at).copied().unwrap_or(0.0);
+            let mixed = |at| (1.0 - share) * value(a, at) + share * value(b, at);
+            (0..a.len().max(b.len())).map(mixed).collect()
+        };
+        Self {
+            weights: mix(&self.weights, &other.weights),
+            lattice: mix(&self.lattice, &other.lattice),
+            scale: (1.0 - share) * self.scale + share * other.scale,
+            outcome: self.outcome.clone(),
+        }
     }
 }
 
@@ -84,8 +104,8 @@ pub(crate) struct Objective<'a> {
 impl<'a> Objective<'a> {
     pub(crate) fn new(
         corpus: &'a Corpus,
-        examples: &'a [Range<usize>],
         data: &'a SparseData,
+        examples: &'a [Range<usize>],
         features: usize,
         given: Option<&'a [f32]>,
         l2: f32,
@@ -102,6 +122,16 @@ impl<'a> Objective<'a> {
     /// Number of parameters.
     pub(crate) fn parameters(&self) -> usize {
         self.weights() + Chain::lattice_scores(self.tags) + usize::from(self.given.is_some())
+    }
+
+    /// The features, of those that have weights, that matter at `x`: a weight is not zero or nearly leaves it.
+    fn active(&mut self, x: &[f32], l1: f32) -> Vec<u32> {
+        let mut gradient = vec![0.0; x.len()];
+        self.evaluate(x, &mut gradient);
+        let matters = |weight: usize| x[weight] != 0.0 || gradient[weight].abs() > NEARLY * l1;
+        let features = 0..self.features;
+        let active = features.filter(|&feature| self.data.weight_range(feature).any(matters));
+        active.map(|feature| feature as u32).collect()
     }
 
     /// Where to begin: zero, and the given emissions as they are.
@@ -151,10 +181,48 @@ impl<'a> Objective<'a> {
     }
 }
 
+/// Passes over all features, before and after those over the ones that matter: under an L1 term most weights stay at
+/// zero, and which ones is soon clear. The last passes find those that matter after all.
+const FIRST: usize = 12;
+const LAST: usize = 5;
+
+/// Part of the L1 term from which a gradient may soon move its weight.
+const NEARLY: f32 = 0.7;
+
+/// A search in several legs.
+struct Search<'a, W> {
+    recipe: &'a LexicalRecipe,
+    /// Passes so far.
+    done: usize,
+    watch: W,
+}
+
+impl<W: FnMut(usize, f64) -> ControlFlow<()>> Search<'_, W> {
+    /// At most `passes` more.
+    fn go(
+        &mut self,
+        objective: &mut Objective<'_>,
+        x: &mut Vec<f32>,
+        passes: usize,
+    ) -> Result<Outcome, Stop> {
+        let left = (self.recipe.max_iterations as usize).saturating_sub(self.done);
+        let settings = owlqn::Settings {
+            l1: self.recipe.l1,
+            max_iterations: passes.min(left),
+            tolerance: f64::from(self.recipe.tolerance),
+        };
+        let done = self.done;
+        let watch = |pass, objective| (self.watch)(done + pass, objective);
+        let outcome = owlqn::minimise(x, &settings, |x, gradient| objective.evaluate(x, gradient), watch)?;
+        self.done += outcome.iterations;
+        Ok(outcome)
+    }
+}
+
 impl<'a> Ground<'a> {
-    /// `data` may cover more examples than a fit learns from; `given` are emissions, `words * tags`.
-    pub(crate) fn new(corpus: &'a Corpus, data: &'a SparseData, given: Option<&'a [f32]>) -> Self {
-        Self { corpus, data, given, stop: None }
+    /// `given` are emissions, `words * tags`.
+    pub(crate) fn new(corpus: &'a Corpus, given: Option<&'a [f32]>) -> Self {
+        Self { corpus, given, stop: None }
     }
 
     /// The same ground, on which fits end soon after `stop` says so.
@@ -166,7 +234,8 @@ impl<'a> Ground<'a> {
     pub(crate) fn fit_bytes(&self, recipe: &LexicalRecipe) -> u64 {
         const ROWS: usize = 8 + 2 * owlqn::MEMORY;
         let tags = self.corpus.tags.len();
-        let parameters = self.data.weights(self.data.reachable(recipe.l1)) + Chain::lattice_scores(tags);
+        let data = &self.corpus.features;
+        let parameters = data.weights(data.reachable(recipe.l1)) + Chain::lattice_scores(tags);
         4 * (ROWS * parameters + 2 * self.corpus.words() * tags) as u64
     }
 
@@ -178,30 +247,45 @@ impl<'a> Ground<'a> {
         from: Option<&Fitted>,
         watch: impl FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<Fitted, Stop> {
-        let features = self.data.reachable(recipe.l1);
-        let mut objective = Objective::new(self.corpus, examples, self.data, features, self.given, recipe.l2);
+        let data = &self.corpus.features;
+        let features = data.reachable(recipe.l1);
+        let mut objective = Objective::new(self.corpus, data, examples, features, self.given, recipe.l2);
         objective.chain.stop = self.stop;
-        let settings = owlqn::Settings {
-            l1: recipe.l1,
-            max_iterations: recipe.max_iterations as usize,
-            tolerance: f64::from(recipe.tolerance),
-        };
         let weights = objective.weights();
         let mut x = objective.start();
-        if let Some(from) = from {
-            let known = weights.min(from.weights);
-            x[..known].copy_from_slice(&from.parameters[..known]);
-            x[weights..].copy_from_slice(&from.parameters[from.weights..]);
-        }
-        let outcome =
-            owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), watch)?;
         let lattice_end = weights + Chain::lattice_scores(self.corpus.tags.len());
-        Ok(Fitted { parameters: x, weights, lattice_end, outcome })
+        if let Some(from) = from {
+            let known = weights.min(from.weights.len());
+            x[..known].copy_from_slice(&from.weights[..known]);
+            x[weights..lattice_end].copy_from_slice(&from.lattice);
+            x[lattice_end..].fill(from.scale);
+        }
+        let mut search = Search { recipe, done: 0, watch };
+        let mut outcome = search.go(&mut objective, &mut x, FIRST)?;
+        let most = recipe.max_iterations as usize;
+        if outcome.iterations == FIRST && most > FIRST + LAST {
+            let active = objective.active(&x, recipe.l1);
+            let few = data.only(&active);
+            let mut small = Objective::new(self.corpus, &few, examples, active.len(), self.given, recipe.l2);
+            small.chain.stop = self.stop;
+            let mut y = data.gather(&x[..weights], &active);
+            y.extend(&x[weights..]);
+            search.go(&mut small, &mut y, most - FIRST - LAST)?;
+            let known = small.weights();
+            data.scatter(&y[..known], &active, &mut x[..weights]);
+            x[weights..].copy_from_slice(&y[known..]);
+            outcome = search.go(&mut objective, &mut x, LAST)?;
+        }
+        outcome.iterations = search.done;
+        let scale = x.get(lattice_end).copied().unwrap_or(0.0);
+        let lattice = x[weights..lattice_end].to_vec();
+        x.truncate(weights);
+        Ok(Fitted { weights: x, lattice, scale, outcome })
     }
 
     /// The weights as a table for the head.
     pub(crate) fn table(&self, fitted: &Fitted, recipe: &LexicalRecipe) -> Result<Sparse, HeadError> {
-        self.data.table(fitted.weights(), recipe.prune_below)
+        self.corpus.features.table(fitted.weights(), recipe.prune_below)
     }
 
     /// Scores of the words of one example, `words * tags`.
@@ -213,7 +297,7 @@ impl<'a> Ground<'a> {
         };
         scores.iter_mut().for_each(|score| *score *= fitted.scale());
         for (word, row) in words.zip(scores.chunks_exact_mut(tags)) {
-            self.data.add_scores(fitted.weights(), word, row);
+            self.corpus.features.add_scores(fitted.weights(), word, row);
         }
         scores
     }

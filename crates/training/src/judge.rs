@@ -9,7 +9,7 @@ use ner::tags::{Tag, TagSet};
 use std::ops::Range;
 
 /// What was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Judgement {
     /// Exact-span micro F1, 0 to 1, with this boldness.
     pub(crate) f1: f64,

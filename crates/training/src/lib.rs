@@ -18,6 +18,7 @@ mod parallel;
 mod random;
 mod reporter;
 mod request;
+mod sized;
 mod sparse;
 mod surroundings;
 mod train;

@@ -2,7 +2,7 @@
 
 use crate::corpus::Corpus;
 use crate::folds::deal;
-use crate::network::{self, Forms, Material, Member};
+use crate::network::{self, Material, Member};
 use crate::parallel::{map, update};
 use crate::random::Random;
 use crate::reporter::Shares;
@@ -31,10 +31,9 @@ pub(crate) fn learn(
     watch: &(dyn Fn(f32, Option<f64>) -> ControlFlow<()> + Sync),
 ) -> Result<Ensemble, TrainError> {
     let tags = corpus.tags.len();
-    let (hidden, reach, forms) = (recipe.hidden as usize, recipe.reach as usize, recipe.forms as usize);
-    let layout = Layout { width: vectors.width(), hidden, reach, tags, forms };
-    let forms = Forms::new(&corpus.inputs, forms);
-    let material = Material { layout, vectors, forms: &forms, gold: &corpus.gold };
+    let (hidden, reach) = (recipe.hidden as usize, recipe.reach as usize);
+    let layout = Layout { width: vectors.width(), hidden, reach, tags };
+    let material = Material { layout, vectors, gold: &corpus.gold };
     let folds = (recipe.folds as usize).max(1);
     let all: Vec<usize> = (0..corpus.examples.len()).collect();
     let fold_of = deal(corpus, &all, folds, seed);
@@ -67,7 +66,7 @@ pub(crate) fn learn(
         let blind = part(&|other| other == fold);
         let said = map(blind.len(), |at| member.emissions(&material, &blind[at..=at]));
         for (words, said) in blind.iter().zip(said) {
-            given[words.start * tags..words.end * tags].copy_from_slice(&said);
+            given[words.start * tags..words.end * tags].copy_from_slice(&said?);
         }
     }
     Ok(Ensemble { members, given, fold_of })
@@ -106,10 +105,6 @@ impl Ensemble {
                 let outer = &member.outer()[place * block..(place + 1) * block];
                 weights.extend(outer.iter().map(|value| share * value));
             }
-        }
-        for form in 0..single.forms {
-            let row = form * single.hidden..(form + 1) * single.hidden;
-            members.iter().for_each(|member| weights.extend(&member.forms()[row.clone()]));
         }
         let mut bias = vec![0.0; single.tags];
         members.iter().for_each(|member| update(&mut bias, member.bias(), |sum, value| sum + share * value));

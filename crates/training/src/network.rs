@@ -7,10 +7,10 @@ use crate::owlqn::Stop;
 use crate::parallel::runs;
 use crate::random::Random;
 use crate::vectors::Vectors;
-use model::features::form;
 use model::product::{self, Matrix};
-use model::{ContextualRecipe, Inputs, Layout};
+use model::{ContextualRecipe, Layout};
 use ner::tags::Tag;
+use std::io;
 use std::ops::{ControlFlow, Range};
 
 /// What members learn from.
@@ -18,36 +18,10 @@ use std::ops::{ControlFlow, Range};
 pub(crate) struct Material<'a> {
     pub(crate) layout: Layout,
     pub(crate) vectors: &'a Vectors,
-    pub(crate) forms: &'a Forms,
     pub(crate) gold: &'a [Tag],
 }
 
-/// The rows of every word's forms.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Forms {
-    /// Borders of each word's part of `rows`; one more than words.
-    offsets: Vec<u32>,
-    rows: Vec<u32>,
-}
-
-impl Forms {
-    /// Forms among the features of `inputs`, in `rows` rows.
-    pub(crate) fn new(inputs: &Inputs, rows: usize) -> Self {
-        let mut forms = Self { offsets: vec![0], rows: Vec::new() };
-        for borders in inputs.feature_offsets.windows(2) {
-            let features = &inputs.features[borders[0] as usize..borders[1] as usize];
-            forms.rows.extend(features.iter().filter_map(|&hash| form(hash, rows)).map(|row| row as u32));
-            forms.offsets.push(forms.rows.len() as u32);
-        }
-        forms
-    }
-
-    fn of(&self, word: usize) -> &[u32] {
-        &self.rows[self.offsets[word] as usize..self.offsets[word + 1] as usize]
-    }
-}
-
-/// A member's parameters in one row: M, b, O, E as in `model::Layout`, then a bias per tag, then the lattice.
+/// A member's parameters in one row: M, b, O as in `model::Layout`, then a bias per tag, then the lattice.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member {
     pub(crate) layout: Layout,
@@ -59,14 +33,13 @@ struct Parts {
     inner: Range<usize>,
     inner_bias: Range<usize>,
     outer: Range<usize>,
-    forms: Range<usize>,
     bias: Range<usize>,
     lattice: Range<usize>,
 }
 
 impl Parts {
     fn new(layout: Layout) -> Self {
-        let [_, _, inner, inner_bias, outer, forms] = layout.lengths();
+        let [_, _, inner, inner_bias, outer] = layout.lengths();
         let mut at = 0;
         let mut part = |length| {
             at += length;
@@ -76,7 +49,6 @@ impl Parts {
             inner: part(inner),
             inner_bias: part(inner_bias),
             outer: part(outer),
-            forms: part(forms),
             bias: part(layout.tags),
             lattice: part(Chain::lattice_scores(layout.tags)),
         }
@@ -110,19 +82,19 @@ impl Member {
         &self.parameters[Parts::new(self.layout).outer]
     }
 
-    pub(crate) fn forms(&self) -> &[f32] {
-        &self.parameters[Parts::new(self.layout).forms]
-    }
-
     pub(crate) fn bias(&self) -> &[f32] {
         &self.parameters[Parts::new(self.layout).bias]
     }
 
     /// Emissions of `examples`, one after the other.
-    pub(crate) fn emissions(&self, material: &Material<'_>, examples: &[Range<usize>]) -> Vec<f32> {
+    pub(crate) fn emissions(
+        &self,
+        material: &Material<'_>,
+        examples: &[Range<usize>],
+    ) -> io::Result<Vec<f32>> {
         let mut pass = Pass::default();
-        pass.forward(self, material, examples, None);
-        pass.scores
+        pass.forward(self, material, examples, None)?;
+        Ok(pass.scores)
     }
 
     /// Loss over `examples`, summed, and its derivative by every parameter, written to `gradient`.
@@ -133,12 +105,12 @@ impl Member {
         pass: &mut Pass,
         drop: Option<Drop<'_>>,
         gradient: &mut [f32],
-    ) -> f64 {
-        pass.forward(self, material, examples, drop);
+    ) -> io::Result<f64> {
+        pass.forward(self, material, examples, drop)?;
         let tags = self.layout.tags;
         let lattice_scores = &self.parameters[Parts::new(self.layout).lattice];
         let lattice = chain::lattice(tags, lattice_scores, 1.0);
-        let mut part = Part::new(&lattice, examples);
+        let mut part = Part::new(&lattice);
         let mut at = 0;
         for words in examples {
             let length = words.len() * tags;
@@ -149,7 +121,7 @@ impl Member {
         pass.backward(self, examples, &part.residuals, gradient);
         let of_lattice = &mut gradient[Parts::new(self.layout).lattice];
         of_lattice.iter_mut().zip(part.lattice_gradient(&lattice)).for_each(|(g, value)| *g = value as f32);
-        part.loss
+        Ok(part.loss)
     }
 }
 
@@ -158,17 +130,15 @@ struct Drop<'a> {
     random: &'a mut Random,
     inputs: f32,
     units: f32,
-    forms: f32,
 }
 
 /// Intermediate rows of one pass over a batch, kept for the way back.
 #[derive(Default)]
 struct Pass {
+    bytes: Vec<u8>,
     inputs: Vec<f32>,
     /// Rows of M's product: what the linear map says, then hidden units before their bias.
     both: Vec<f32>,
-    /// The forms that were read: row of the word, row of the form.
-    read: Vec<(u32, u32)>,
     /// Hidden units after ReLU and dropping; `kept` holds the factor of each (0 where it was off).
     units: Vec<f32>,
     kept: Vec<f32>,
@@ -184,10 +154,12 @@ impl Pass {
         material: &Material<'_>,
         examples: &[Range<usize>],
         mut drop: Option<Drop<'_>>,
-    ) {
+    ) -> io::Result<()> {
         let Layout { width, hidden, reach, tags, .. } = member.layout;
         self.inputs.clear();
-        examples.iter().for_each(|words| material.vectors.read(words, &mut self.inputs));
+        for words in examples {
+            material.vectors.read(words, &mut self.bytes, &mut self.inputs)?;
+        }
         if let Some(drop) = &mut drop {
             drop.random.drop(&mut self.inputs, drop.inputs);
         }
@@ -207,9 +179,8 @@ impl Pass {
             self.units.extend(unit.iter().zip(member.inner_bias()).map(|(unit, bias)| unit + bias));
         }
         if hidden == 0 {
-            return;
+            return Ok(());
         }
-        self.add_forms(member, material, examples, &mut drop);
         self.kept.clear();
         self.kept.extend(self.units.iter().map(|&unit| f32::from(u8::from(unit > 0.0))));
         if let Some(drop) = &mut drop {
@@ -225,32 +196,7 @@ impl Pass {
             around[to..to + hidden].copy_from_slice(&units[neighbour * hidden..(neighbour + 1) * hidden]);
         });
         product::add(&mut self.scores, Matrix::new(&self.around, wide), Matrix::new(member.outer(), tags));
-    }
-
-    /// Adds the rows of the words' forms to their units; those switched off are not read.
-    fn add_forms(
-        &mut self,
-        member: &Member,
-        material: &Material<'_>,
-        examples: &[Range<usize>],
-        drop: &mut Option<Drop<'_>>,
-    ) {
-        self.read.clear();
-        if member.layout.forms == 0 {
-            return;
-        }
-        let (hidden, table) = (member.layout.hidden, member.forms());
-        for (at, word) in examples.iter().cloned().flatten().enumerate() {
-            for &row in material.forms.of(word) {
-                if drop.as_mut().is_some_and(|drop| drop.random.chance(drop.forms)) {
-                    continue;
-                }
-                self.read.push((at as u32, row));
-                let units = &mut self.units[at * hidden..(at + 1) * hidden];
-                let said = &table[row as usize * hidden..(row as usize + 1) * hidden];
-                units.iter_mut().zip(said).for_each(|(unit, said)| *unit += said);
-            }
-        }
+        Ok(())
     }
 
     /// Adds the derivative by every parameter but the lattice's; `residuals` are those by the scores.
@@ -283,12 +229,6 @@ impl Pass {
         });
         by_units.iter_mut().zip(&self.kept).for_each(|(value, kept)| *value *= kept);
         add_columns(&mut gradient[parts.inner_bias], &by_units);
-        let of_forms = &mut gradient[parts.forms];
-        for &(word, row) in &self.read {
-            let from = &by_units[word as usize * hidden..(word as usize + 1) * hidden];
-            let to = &mut of_forms[row as usize * hidden..(row as usize + 1) * hidden];
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-        }
         // The product's rows are no longer needed: they hold what comes back to them.
         let rows = residuals.chunks_exact(tags).zip(by_units.chunks_exact(hidden));
         for (both, (residuals, by_units)) in self.both.chunks_exact_mut(tags + hidden).zip(rows) {
@@ -373,13 +313,8 @@ pub(crate) fn learn(
         for batch in runs(order.iter().map(Range::len), batch_words) {
             let batch = &order[batch];
             let count: usize = batch.iter().map(Range::len).sum();
-            let drop = Drop {
-                random: &mut *random,
-                inputs: recipe.input_dropout,
-                units: recipe.dropout,
-                forms: recipe.form_dropout,
-            };
-            loss += member.gradient(material, batch, &mut pass, Some(drop), &mut gradient);
+            let drop = Drop { random: &mut *random, inputs: recipe.input_dropout, units: recipe.dropout };
+            loss += member.gradient(material, batch, &mut pass, Some(drop), &mut gradient)?;
             gradient.iter_mut().for_each(|value| *value /= count as f32);
             let done = (adam.step as f32 + 0.5) / total;
             let rate = recipe.learning_rate * (done / WARM_UP).min((1.0 - done) / (1.0 - WARM_UP)).max(0.0);

@@ -37,6 +37,14 @@ pub(crate) enum Stop {
     Cancelled,
     /// The objective is no number where the search began.
     NotFinite,
+    /// A temporary file could not be read.
+    Scratch(std::io::ErrorKind),
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::Scratch(error.kind())
+    }
 }
 
 struct Step {

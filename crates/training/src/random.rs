@@ -27,11 +27,6 @@ impl Random {
         (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
-    /// True with probability `rate`.
-    pub(crate) fn chance(&mut self, rate: f32) -> bool {
-        rate > 0.0 && ((self.next() >> 40) as f32) < rate * (1u64 << 24) as f32
-    }
-
     /// Puts `items` in random order.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

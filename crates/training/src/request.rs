@@ -13,7 +13,8 @@ pub enum RecipeChoice {
     Lexical,
     /// The contextual recipe with its default settings.
     Contextual,
-    /// Whichever does better on a part of the training documents; lexical when there is no encoder.
+    /// Whichever does better on a part of the training documents; lexical when there is no encoder, or none that can read
+    /// their language.
     Auto,
     /// Exactly this one.
     Given(Recipe),
@@ -142,6 +143,12 @@ pub enum TrainError {
         /// The system's words.
         reason: String,
     },
+    /// The encoder's vectors of a large corpus found no room. The operator can make some in the system's temporary folder.
+    #[error("temporary file in {folder} cannot be used: {reason}", folder = std::env::temp_dir().display())]
+    Scratch {
+        /// The system's words.
+        reason: String,
+    },
     /// What was learned does not make a bundle: a defect of this program.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -167,6 +174,13 @@ impl From<Stop> for TrainError {
         match stop {
             Stop::Cancelled => Self::Cancelled,
             Stop::NotFinite => Self::Diverged,
+            Stop::Scratch(kind) => std::io::Error::from(kind).into(),
         }
+    }
+}
+
+impl From<std::io::Error> for TrainError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Scratch { reason: error.to_string() }
     }
 }

@@ -3,25 +3,27 @@
 //! A weight exists for a feature and a tag that were seen together (as in CRFsuite): most features speak of one or
 //! two tags, so this is close to the smallest set that can explain the data.
 
-use crate::corpus::Corpus;
 use crate::parallel::{map, runs};
-use model::Entry;
+use model::{Entry, Inputs};
+use ner::tags::Tag;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 /// Feature occurrences per piece of parallel work.
 const PIECE: usize = 1 << 17;
 
 /// Features by word and by feature, and the layout of weights.
+#[derive(Default)]
 pub(crate) struct SparseData {
     /// The features' hashes by number: most frequent first, then in order of first occurrence.
     hashes: Vec<u64>,
     /// Borders of each word's part of `of_word`.
-    word_offsets: Vec<u32>,
+    word_offsets: Vec<usize>,
     of_word: Vec<u32>,
     /// Borders of each feature's part of `words`.
-    feature_offsets: Vec<u32>,
+    feature_offsets: Vec<usize>,
     words: Vec<u32>,
     /// Borders of each feature's weights.
     weight_offsets: Vec<u32>,
@@ -31,22 +33,105 @@ pub(crate) struct SparseData {
     feature_runs: Vec<Range<usize>>,
 }
 
+/// Features by word while words are still being added: features are numbered in order of first occurrence.
+#[derive(Default)]
+pub(crate) struct Numbering {
+    numbers: HashMap<u64, u32, BuildHasherDefault<Identity>>,
+    hashes: Vec<u64>,
+    /// On how many words each feature is.
+    counts: Vec<u32>,
+    /// Where each word's features end.
+    ends: Vec<usize>,
+    of_word: Vec<u32>,
+}
+
+/// Keys are hashes already.
+#[derive(Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+impl Numbering {
+    /// Adds one document's words; those outside `examples` have no features.
+    pub(crate) fn add(&mut self, inputs: &Inputs, examples: &[Range<usize>]) {
+        let mut next_word = 0;
+        for words in examples {
+            self.ends.resize(self.ends.len() + words.start - next_word, self.of_word.len());
+            for word in words.clone() {
+                let borders = &inputs.feature_offsets[word..];
+                self.add_word(&inputs.features[borders[0] as usize..borders[1] as usize]);
+            }
+            next_word = words.end;
+        }
+        self.ends.resize(self.ends.len() + inputs.words() - next_word, self.of_word.len());
+    }
+
+    fn add_word(&mut self, features: &[u64]) {
+        for &hash in features {
+            let number = *self.numbers.entry(hash).or_insert_with(|| {
+                self.hashes.push(hash);
+                self.counts.push(0);
+                self.hashes.len() as u32 - 1
+            });
+            self.counts[number as usize] += 1;
+            self.of_word.push(number);
+        }
+        self.ends.push(self.of_word.len());
+    }
+
+    /// Numbers again: most frequent first, those on fewer than `min_count` words left out, a word's features rising.
+    /// Returns the hashes by number.
+    fn settle(&mut self, min_count: u32) -> Vec<u64> {
+        self.numbers = HashMap::default();
+        let mut order: Vec<u32> = (0..self.hashes.len() as u32).collect();
+        order.retain(|&feature| self.counts[feature as usize] >= min_count);
+        order.sort_by_key(|&feature| Reverse(self.counts[feature as usize]));
+        let mut new = vec![u32::MAX; self.hashes.len()];
+        order.iter().zip(0..).for_each(|(&old, number)| new[old as usize] = number);
+        let (mut from, mut kept) = (0, 0);
+        for end in &mut self.ends {
+            let start = kept;
+            for at in from..*end {
+                let number = new[self.of_word[at] as usize];
+                if number != u32::MAX {
+                    self.of_word[kept] = number;
+                    kept += 1;
+                }
+            }
+            self.of_word[start..kept].sort_unstable();
+            from = std::mem::replace(end, kept);
+        }
+        self.of_word.truncate(kept);
+        order.iter().map(|&feature| self.hashes[feature as usize]).collect()
+    }
+}
+
 impl SparseData {
-    /// Numbers the features of `examples`; features on fewer than `min_count` words are left out.
-    pub(crate) fn new(corpus: &Corpus, examples: &[Range<usize>], min_count: u32) -> Self {
-        let (hashes, word_offsets, of_word, counts) = number(corpus, examples);
-        let mut order: Vec<u32> = (0..hashes.len() as u32).collect();
-        order.retain(|&feature| counts[feature as usize] >= min_count);
-        order.sort_by_key(|&feature| Reverse(counts[feature as usize]));
-        let (word_offsets, of_word) = renumber(&word_offsets, &of_word, &order, hashes.len());
-        let hashes: Vec<u64> = order.iter().map(|&feature| hashes[feature as usize]).collect();
-        let (feature_offsets, words) = transpose(hashes.len(), &word_offsets, &of_word);
-        let (weight_offsets, weight_tags) = weights(corpus, &feature_offsets, &words);
-        let lengths = feature_offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+    /// Leaves features on fewer than `min_count` words out; `gold` has the tag of every word.
+    pub(crate) fn new(mut numbering: Numbering, gold: &[Tag], min_count: u32) -> Self {
+        let hashes = numbering.settle(min_count);
+        let Numbering { mut ends, mut of_word, .. } = numbering;
+        of_word.shrink_to_fit();
+        ends.insert(0, 0);
+        let (feature_offsets, words) = transpose(hashes.len(), &ends, &of_word);
+        let (weight_offsets, weight_tags) = weights(gold, &feature_offsets, &words);
+        let lengths = feature_offsets.windows(2).map(|pair| pair[1] - pair[0]);
         let feature_runs = runs(lengths, PIECE);
         Self {
             hashes,
-            word_offsets,
+            word_offsets: ends,
             of_word,
             feature_offsets,
             words,
@@ -70,8 +155,7 @@ impl SparseData {
 
     /// Adds a word's weights to its scores; `weights` are those of the first features.
     pub(crate) fn add_scores(&self, weights: &[f32], word: usize, scores: &mut [f32]) {
-        for &feature in &self.of_word[self.word_offsets[word] as usize..self.word_offsets[word + 1] as usize]
-        {
+        for &feature in &self.of_word[self.word_offsets[word]..self.word_offsets[word + 1]] {
             // A word's features rise, so those without weights are its last.
             if self.weight_offsets[feature as usize + 1] as usize > weights.len() {
                 break;
@@ -128,63 +212,64 @@ impl SparseData {
         model::Sparse::new(hashes, offsets, entries)
     }
 
-    fn weight_range(&self, feature: usize) -> Range<usize> {
+    /// The same words with `features` alone, which rise.
+    pub(crate) fn only(&self, features: &[u32]) -> Self {
+        let mut new = vec![u32::MAX; self.hashes.len()];
+        features.iter().zip(0..).for_each(|(&old, number)| new[old as usize] = number);
+        let (mut word_offsets, mut of_word) = (vec![0], Vec::new());
+        for borders in self.word_offsets.windows(2) {
+            let row = self.of_word[borders[0]..borders[1]].iter().map(|&old| new[old as usize]);
+            of_word.extend(row.filter(|&number| number != u32::MAX));
+            word_offsets.push(of_word.len());
+        }
+        let (feature_offsets, words) = transpose(features.len(), &word_offsets, &of_word);
+        let (mut weight_offsets, mut weight_tags) = (vec![0], Vec::new());
+        for &feature in features {
+            weight_tags.extend_from_slice(&self.weight_tags[self.weight_range(feature as usize)]);
+            weight_offsets.push(weight_tags.len() as u32);
+        }
+        let feature_runs = runs(feature_offsets.windows(2).map(|pair| pair[1] - pair[0]), PIECE);
+        let hashes = features.iter().map(|&feature| self.hashes[feature as usize]).collect();
+        Self {
+            hashes,
+            word_offsets,
+            of_word,
+            feature_offsets,
+            words,
+            weight_offsets,
+            weight_tags,
+            feature_runs,
+        }
+    }
+
+    /// The weights of `features` out of all of them.
+    pub(crate) fn gather(&self, weights: &[f32], features: &[u32]) -> Vec<f32> {
+        features.iter().flat_map(|&feature| &weights[self.weight_range(feature as usize)]).copied().collect()
+    }
+
+    /// Puts the weights of `features` among all of them, the others becoming zero.
+    pub(crate) fn scatter(&self, some: &[f32], features: &[u32], weights: &mut [f32]) {
+        weights.fill(0.0);
+        let mut rest = some;
+        for &feature in features {
+            let to = &mut weights[self.weight_range(feature as usize)];
+            let (from, after) = rest.split_at(to.len());
+            to.copy_from_slice(from);
+            rest = after;
+        }
+    }
+
+    pub(crate) fn weight_range(&self, feature: usize) -> Range<usize> {
         self.weight_offsets[feature] as usize..self.weight_offsets[feature + 1] as usize
     }
 
     fn words_of(&self, feature: usize) -> &[u32] {
-        &self.words[self.feature_offsets[feature] as usize..self.feature_offsets[feature + 1] as usize]
+        &self.words[self.feature_offsets[feature]..self.feature_offsets[feature + 1]]
     }
 }
 
-/// Features in order of first occurrence, their numbers by word, and on how many words each is.
-fn number(corpus: &Corpus, examples: &[Range<usize>]) -> (Vec<u64>, Vec<u32>, Vec<u32>, Vec<u32>) {
-    let mut numbers: HashMap<u64, u32> = HashMap::new();
-    let (mut hashes, mut counts) = (Vec::new(), Vec::<u32>::new());
-    let mut of_word = Vec::with_capacity(corpus.inputs.features.len());
-    let mut word_offsets = vec![0u32; corpus.words() + 1];
-    let mut next_word = 0;
-    for words in examples {
-        word_offsets[next_word..=words.start].fill(of_word.len() as u32);
-        for word in words.clone() {
-            let borders = &corpus.inputs.feature_offsets[word..];
-            for &hash in &corpus.inputs.features[borders[0] as usize..borders[1] as usize] {
-                let number = *numbers.entry(hash).or_insert_with(|| {
-                    hashes.push(hash);
-                    counts.push(0);
-                    hashes.len() as u32 - 1
-                });
-                counts[number as usize] += 1;
-                of_word.push(number);
-            }
-            word_offsets[word + 1] = of_word.len() as u32;
-        }
-        next_word = words.end + 1;
-    }
-    if next_word < word_offsets.len() {
-        word_offsets[next_word..].fill(of_word.len() as u32);
-    }
-    (hashes, word_offsets, of_word, counts)
-}
-
-/// Features by word under new numbers: `order` holds the old ones of those that are kept, of `features` in all.
-fn renumber(word_offsets: &[u32], of_word: &[u32], order: &[u32], features: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut new = vec![u32::MAX; features];
-    order.iter().zip(0..).for_each(|(&old, number)| new[old as usize] = number);
-    let mut offsets = vec![0];
-    let mut numbers = Vec::with_capacity(of_word.len());
-    for borders in word_offsets.windows(2) {
-        let start = numbers.len();
-        let row = &of_word[borders[0] as usize..borders[1] as usize];
-        numbers.extend(row.iter().map(|&old| new[old as usize]).filter(|&number| number != u32::MAX));
-        numbers[start..].sort_unstable();
-        offsets.push(numbers.len() as u32);
-    }
-    (offsets, numbers)
-}
-
-fn transpose(features: usize, word_offsets: &[u32], of_word: &[u32]) -> (Vec<u32>, Vec<u32>) {
-    let mut offsets = vec![0u32; features + 1];
+fn transpose(features: usize, word_offsets: &[usize], of_word: &[u32]) -> (Vec<usize>, Vec<u32>) {
+    let mut offsets = vec![0; features + 1];
     of_word.iter().for_each(|&feature| offsets[feature as usize + 1] += 1);
     for feature in 0..features {
         offsets[feature + 1] += offsets[feature];
@@ -192,9 +277,9 @@ fn transpose(features: usize, word_offsets: &[u32], of_word: &[u32]) -> (Vec<u32
     let mut next = offsets.clone();
     let mut words = vec![0; of_word.len()];
     for (word, borders) in word_offsets.windows(2).enumerate() {
-        for &feature in &of_word[borders[0] as usize..borders[1] as usize] {
+        for &feature in &of_word[borders[0]..borders[1]] {
             let at = &mut next[feature as usize];
-            words[*at as usize] = word as u32;
+            words[*at] = word as u32;
             *at += 1;
         }
     }
@@ -202,13 +287,13 @@ fn transpose(features: usize, word_offsets: &[u32], of_word: &[u32]) -> (Vec<u32
 }
 
 /// Which tags each feature was seen with, rising.
-fn weights(corpus: &Corpus, feature_offsets: &[u32], words: &[u32]) -> (Vec<u32>, Vec<u16>) {
+fn weights(gold: &[Tag], feature_offsets: &[usize], words: &[u32]) -> (Vec<u32>, Vec<u16>) {
     let (mut offsets, mut tags) = (vec![0], Vec::new());
     let mut row: Vec<u16> = Vec::new();
     for borders in feature_offsets.windows(2) {
         row.clear();
-        for &word in &words[borders[0] as usize..borders[1] as usize] {
-            let tag = corpus.gold[word as usize];
+        for &word in &words[borders[0]..borders[1]] {
+            let tag = gold[word as usize];
             if let Err(at) = row.binary_search(&tag) {
                 row.insert(at, tag);
             }

@@ -10,7 +10,7 @@ use crate::members::{self, Ensemble};
 use crate::parallel::map;
 use crate::reporter::{Reporter, Shares};
 use crate::request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest};
-use crate::sparse::SparseData;
+use crate::sized::sized;
 use crate::surroundings::{Trail, make_room};
 use crate::vectors::Vectors;
 use model::{
@@ -48,37 +48,33 @@ struct Run<'a> {
     corpus: Corpus,
     vectors: Option<Vectors>,
     candidates: Vec<Recipe>,
-    /// Whether the strength of regularisation is the run's to choose.
-    open: bool,
+    /// Part of the words that the encoder cannot read, where that was asked.
+    strangeness: Option<f64>,
 }
 
-/// A recipe to try, and how it did on the examples held out.
-struct Tried {
-    recipe: Recipe,
-    fitted: Fitted,
-    judgement: Judgement,
+/// One of the models a head is mixed of: the lexical part learned on top of what members say, or learned alone.
+struct Opinion<'a> {
+    ground: Ground<'a>,
+    recipe: LexicalRecipe,
+    alone: bool,
 }
 
-/// Strengths of regularisation (L1, L2) that are tried where the recipe leaves them open, strongest first. Beside an
-/// encoder, what the lexical part learns by heart may be worth less than nothing; without one it is all there is.
-const STRENGTHS: [[f32; 2]; 4] = [[16.0, 4.0], [3.0, 1.0], [0.5, 0.5], [0.1, 0.1]];
+/// Part of the words that an encoder may be unable to read before it is left out: what it says about the others is then
+/// worth little too, since it reads them among strange ones.
+const STRANGE_MAX: f64 = 0.05;
+
+/// Parts that the lexical part learned alone may have in the head, where the recipe leaves it open; the last makes a
+/// lexical model.
+const SHARES: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+
+/// How much better on documents held out a larger share must do.
+const BY_HEART: f64 = 0.015;
 
 /// Corpora of up to this many words are judged on every fold, so that no single document decides; others on one.
 const EVERY_FOLD_WORDS_MAX: u64 = 50_000;
 
-/// Passes that tell strengths apart; the last fit has as many as the recipe says.
+/// Passes that tell shares apart, where the last fit follows with as many as the recipe says.
 const TRIAL_ITERATIONS_MAX: u32 = 40;
-
-/// How much better the lexical recipe must do than the contextual one: in a trial one member speaks for all, which know
-/// more together.
-const TOGETHER: f64 = 0.02;
-
-/// By how much a weaker regularisation may seem to do worse and is still taken, times the number of documents: of few
-/// documents the next may be like one that was learned from, as agreements are, and learning by heart pays.
-const DOUBT: f64 = 0.1;
-
-/// No weaker regularisation is tried once the score has fallen this far below the best one.
-const FALLEN: f64 = 0.01;
 
 impl<'a> Run<'a> {
     fn new(
@@ -89,15 +85,29 @@ impl<'a> Run<'a> {
         let stop = request.surroundings.stop;
         let reporter = Reporter::new(progress, stop);
         reporter.part(Stage::Prepare, 0.0..0.05, 0.0, None)?;
+        if !matches!(request.recipe, RecipeChoice::Given(_)) {
+            let bytes = request.corpus.iter().map(|document| document.document.text.len()).sum();
+            candidates.iter_mut().for_each(|recipe| sized(recipe, bytes));
+        }
         let sequence_break = corpus::choose_break(request.corpus, &candidates[0]);
         candidates.iter_mut().for_each(|recipe| recipe.sequence_break = sequence_break);
-        // The richest recipe's preparation serves all: the lexical one only lacks the pieces.
-        let richest = &candidates[candidates.len() - 1];
         let tokenizer = request.encoder.as_ref().map(|encoder| encoder.tokenizer_json);
-        let preparation = Preparation::new(richest, tokenizer)?;
+        // The richest recipe's preparation serves all: the lexical one only lacks the pieces.
+        let mut preparation = Preparation::new(&candidates[candidates.len() - 1], tokenizer)?;
+        let mut strangeness = None;
+        if candidates.len() > 1 {
+            strangeness = corpus::strangeness(request.corpus, &preparation)?;
+            if strangeness.is_some_and(|strangeness| strangeness > STRANGE_MAX) {
+                tracing::info!(strangeness, "the encoder does not know the language: lexical alone");
+                candidates.truncate(1);
+                preparation = Preparation::new(&candidates[0], None)?;
+            }
+        }
+        let richest = &candidates[candidates.len() - 1];
         make_room(&request.surroundings, corpus::bytes(request.corpus))?;
         let stopped = || stop.is_some_and(|stop| stop());
-        let corpus = Corpus::new(request.corpus, &request.categories, &preparation, &stopped)?;
+        let min_count = richest.lexical.min_count;
+        let mut corpus = Corpus::new(request.corpus, &request.categories, &preparation, min_count, &stopped)?;
         let trail = Trail::new(request, &candidates);
         let learnable = corpus.report.labels - corpus.report.left_out;
         if learnable < LABELS_MIN || corpus.examples.is_empty() {
@@ -107,126 +117,137 @@ impl<'a> Run<'a> {
         let vectors = match &request.encoder {
             Some(encoder) if richest.kind == RecipeKind::Contextual => {
                 let watch = |done| reporter.watch(Stage::Encode, 0.05..0.25, done, None);
-                let values = corpus.words() * encoder.encoder.width();
-                make_room(&request.surroundings, 2 * values as u64)?;
                 let mut vectors = encode(&corpus.pieces, encoder, &trail, watch)?;
-                vectors.standardise(&corpus.examples);
+                vectors.standardise(&corpus.examples)?;
+                corpus.pieces = Vec::new();
                 Some(vectors)
             }
             _ => None,
         };
-        let open = !matches!(request.recipe, RecipeChoice::Given(_));
-        Ok(Self { request, reporter, trail, corpus, vectors, candidates, open })
+        Ok(Self { request, reporter, trail, corpus, vectors, candidates, strangeness })
     }
 
-    /// Judges every candidate on documents held out, then learns the best one from everything.
+    /// Learns each opinion without the documents held out, judges on those how to mix them, then learns from everything.
     fn bundle(self) -> Result<Bundle, TrainError> {
         let ensemble = self.members()?;
-        let trials = self.trials(ensemble.as_ref());
+        let opinions = self.opinions(ensemble.as_ref());
         let start = if ensemble.is_some() { 0.6 } else { 0.05 };
-        let share = (0.95 - start) / (self.candidates.len() + 1) as f32;
-        let data = SparseData::new(&self.corpus, &self.corpus.examples, self.candidates[0].lexical.min_count);
-        let mut best: Option<Tried> = None;
-        let mut scores = BTreeMap::new();
-        for (number, recipe) in self.candidates.iter().rev().enumerate() {
-            if best.as_ref().is_some_and(|best| best.recipe.lexical.l1 > STRENGTHS[STRENGTHS.len() - 1][0]) {
-                // The lexical part does best when it says little: alone it would do worse.
-                break;
-            }
-            let from = start + share * number as f32;
-            let ground = self.ground(&data, recipe, ensemble.as_ref());
-            let tried = self.tune(recipe, &ground, &trials, from..from + share)?;
-            scores.insert(format!("{}.validationF1", name(recipe)), tried.judgement.f1);
-            if best.as_ref().is_none_or(|best| tried.judgement.f1 > best.judgement.f1 + TOGETHER) {
-                best = Some(tried);
-            }
-        }
-        let Some(mut best) = best else {
-            return Err(TrainError::TooLittle { documents: 0, labels: 0 });
-        };
-        let ground = self.ground(&data, &best.recipe, ensemble.as_ref());
-        if self.corpus.report.words <= LEARN_AGAIN_WORDS_MAX {
-            let watch = self.watch(&best.recipe.lexical, Stage::Learn, 0.95 - share..0.95);
-            // Alone, the lexical part has nothing to do with chance, so neither has where it begins.
-            let from = ensemble.as_ref().map(|_| &best.fitted);
-            make_room(&self.request.surroundings, ground.fit_bytes(&best.recipe.lexical))?;
-            best.fitted = ground.fit(&self.corpus.examples, &best.recipe.lexical, from, watch)?;
+        let step = (0.95 - start) / (2 * opinions.len()) as f32;
+        let part = |at: usize| start + step * at as f32..start + step * (at + 1) as f32;
+        let trials = self.trials(ensemble.as_ref());
+        let tried = opinions.iter().zip(0..).map(|(opinion, at)| self.try_out(opinion, &trials, part(at)));
+        let tried = tried.collect::<Result<Vec<_>, _>>()?;
+        let (share, judgement) = self.weigh(&opinions, &tried, &trials);
+        let mut learned: Vec<Fitted> = Vec::new();
+        for (at, (opinion, tried)) in opinions.iter().zip(tried).enumerate() {
+            let heard = if opinion.alone { share > 0.0 } else { share < 1.0 };
+            let first = tried.into_iter().next().filter(|_| !opinion.alone || !self.learns_again());
+            learned.push(match (first, heard && self.learns_again()) {
+                (Some(fitted), false) => fitted,
+                // Alone, the lexical part has nothing to do with chance, so neither has where it begins.
+                (first, _) => {
+                    let watch = self.watch(&opinion.recipe, Stage::Learn, part(opinions.len() + at));
+                    make_room(&self.request.surroundings, opinion.ground.fit_bytes(&opinion.recipe))?;
+                    opinion.ground.fit(&self.corpus.examples, &opinion.recipe, first.as_ref(), watch)?
+                }
+            });
         }
         self.reporter.part(Stage::Assemble, 0.95..1.0, 0.0, None)?;
-        scores.insert("objective".into(), best.fitted.outcome.objective);
-        scores.insert("iterations".into(), best.fitted.outcome.iterations as f64);
-        let table = ground.table(&best.fitted, &best.recipe.lexical)?;
-        let ensemble = ensemble.as_ref().filter(|_| best.recipe.contextual.is_some());
-        let head = self.head(&best.fitted, table, ensemble)?;
-        let bundle = self.assemble(&best, &head, scores)?;
+        let fitted = mixed(&opinions, |at| learned[at].clone(), share);
+        let ensemble = ensemble.as_ref().filter(|_| share < 1.0);
+        let recipe = self.recipe(share);
+        let table = opinions[0].ground.table(&fitted, &recipe.lexical)?;
+        let head = self.head(&fitted, table, ensemble)?;
+        let bundle = self.assemble(recipe, &fitted, &judgement, &head)?;
         self.reporter.part(Stage::Assemble, 0.95..1.0, 1.0, None)?;
         Ok(bundle)
     }
 
-    /// Learns with falling strengths of regularisation, each from where the one before ended, and returns what does
-    /// best on what each of `trials` holds out.
-    fn tune(
-        &self,
-        recipe: &Recipe,
-        ground: &Ground<'_>,
-        trials: &[Trial],
-        part: Range<f32>,
-    ) -> Result<Tried, TrainError> {
-        let given = [recipe.lexical.l1, recipe.lexical.l2];
-        let strengths = match (self.open, &recipe.contextual) {
-            (true, Some(_)) => STRENGTHS.as_slice(),
-            _ => &[given],
-        };
-        let share = (part.end - part.start) / strengths.len() as f32;
-        let mut last: Vec<Option<Fitted>> = vec![None; trials.len()];
-        let doubt = DOUBT / self.request.corpus.len().max(1) as f64;
-        let (mut best, mut reached) = (None, 0.0f64);
-        for (number, &[l1, l2]) in strengths.iter().enumerate() {
-            let mut recipe = recipe.clone();
-            (recipe.lexical.l1, recipe.lexical.l2) = (l1, l2);
-            let from = part.start + share * number as f32;
-            let most = recipe
-                .lexical
-                .max_iterations
-                .min(TRIAL_ITERATIONS_MAX * if strengths.len() > 1 { 1 } else { 2 });
-            let short = LexicalRecipe { max_iterations: most, ..recipe.lexical.clone() };
-            let beside = trials.len().min(self.request.threads.max(1)) as u64;
-            make_room(&self.request.surroundings, beside * ground.fit_bytes(&short))?;
-            let shares = Shares::new(trials.len());
-            let fits = map(trials.len(), |trial| {
-                let most = short.max_iterations.max(1) as f32;
-                let watch = |iteration: usize, loss: f64| {
-                    let done = shares.set(trial, (iteration as f32 / most).min(1.0));
-                    self.reporter.watch(Stage::Validate, from..from + share, done, Some(loss))
-                };
-                let fit = || Ok(ground.fit(&trials[trial].kept, &short, last[trial].as_ref(), watch)?);
-                let part = format!("{}-{l1}-{l2}-{trial}", name(&recipe));
-                self.trail.resume(&part, Fitted::from_bytes, Fitted::to_bytes, fit)
-            });
-            let fits = fits.into_iter().collect::<Result<Vec<_>, _>>()?;
-            let judgement = judge(&self.corpus, trials, ground, &fits);
-            self.reporter.judged(judgement.f1);
-            tracing::debug!(l1, l2, f1 = judgement.f1, boldness = judgement.boldness, "strength tried");
-            last = fits.into_iter().map(Some).collect();
-            if judgement.f1 >= reached - doubt || best.is_none() {
-                reached = reached.max(judgement.f1);
-                best = last[0].clone().map(|fitted| Tried { recipe, fitted, judgement });
-            } else if judgement.f1 < reached - FALLEN - doubt {
-                break;
-            }
+    /// What the head may be mixed of: the lexical part beside the network first.
+    fn opinions<'b>(&'b self, ensemble: Option<&'b Ensemble>) -> Vec<Opinion<'b>> {
+        let richest = &self.candidates[self.candidates.len() - 1];
+        let lexical = &richest.lexical;
+        let stop = self.request.surroundings.stop;
+        let mut opinions = Vec::new();
+        if let (Some(contextual), Some(ensemble)) = (&richest.contextual, ensemble) {
+            let recipe = LexicalRecipe { l1: contextual.l1, l2: contextual.l2, ..lexical.clone() };
+            let ground = Ground::new(&self.corpus, Some(&ensemble.given)).stopping(stop);
+            opinions.push(Opinion { ground, recipe, alone: false });
         }
-        best.ok_or(TrainError::Diverged)
+        if self.shares().iter().any(|&share| share > 0.0) {
+            let ground = Ground::new(&self.corpus, None).stopping(stop);
+            opinions.push(Opinion { ground, recipe: lexical.clone(), alone: true });
+        }
+        opinions
     }
 
-    /// What a recipe learns on.
-    fn ground<'b>(
-        &'b self,
-        data: &'b SparseData,
-        recipe: &Recipe,
-        ensemble: Option<&'b Ensemble>,
-    ) -> Ground<'b> {
-        let given = recipe.contextual.as_ref().and(ensemble).map(|ensemble| ensemble.given.as_slice());
-        Ground::new(&self.corpus, data, given).stopping(self.request.surroundings.stop)
+    /// The shares of the lexical part alone to choose from.
+    fn shares(&self) -> Vec<f32> {
+        let given = |recipe: &Recipe| recipe.contextual.as_ref().map_or(Some(1.0), |part| part.lexical_share);
+        match self.candidates.as_slice() {
+            [recipe] => given(recipe).map_or(SHARES[..SHARES.len() - 1].to_vec(), |share| vec![share]),
+            _ => SHARES.to_vec(),
+        }
+    }
+
+    /// The recipe as it came out.
+    fn recipe(&self, share: f32) -> Recipe {
+        let mut recipe = self.candidates[if share < 1.0 { self.candidates.len() - 1 } else { 0 }].clone();
+        if let Some(contextual) = &mut recipe.contextual {
+            contextual.lexical_share = Some(share);
+        }
+        recipe
+    }
+
+    /// Whether the last fit is from all examples: part of many is enough.
+    fn learns_again(&self) -> bool {
+        self.corpus.report.words <= LEARN_AGAIN_WORDS_MAX
+    }
+
+    /// Learns an opinion once for each of `trials`.
+    fn try_out(
+        &self,
+        opinion: &Opinion<'_>,
+        trials: &[Trial],
+        part: Range<f32>,
+    ) -> Result<Vec<Fitted>, TrainError> {
+        let most = if self.learns_again() { TRIAL_ITERATIONS_MAX } else { u32::MAX };
+        let max_iterations = opinion.recipe.max_iterations.min(most);
+        let recipe = LexicalRecipe { max_iterations, ..opinion.recipe.clone() };
+        let beside = trials.len().min(self.request.threads.max(1)) as u64;
+        make_room(&self.request.surroundings, beside * opinion.ground.fit_bytes(&recipe))?;
+        let shares = Shares::new(trials.len());
+        let whose = if opinion.alone { "alone" } else { "beside" };
+        let fits = map(trials.len(), |trial| {
+            let most = recipe.max_iterations.max(1) as f32;
+            let watch = |iteration: usize, loss: f64| {
+                let done = shares.set(trial, (iteration as f32 / most).min(1.0));
+                self.reporter.watch(Stage::Validate, part.clone(), done, Some(loss))
+            };
+            let fit = || Ok(opinion.ground.fit(&trials[trial].kept, &recipe, None, watch)?);
+            self.trail.resume(&format!("{whose}-{trial}"), Fitted::from_bytes, Fitted::to_bytes, fit)
+        });
+        fits.into_iter().collect()
+    }
+
+    /// The least share of the lexical part alone that does about as well as any on what is held out, and how the mixture
+    /// did: texts to come are less familiar than those held out, and what is known by heart helps less in them.
+    fn weigh(&self, opinions: &[Opinion<'_>], tried: &[Vec<Fitted>], trials: &[Trial]) -> (f32, Judgement) {
+        let judged: Vec<(f32, Judgement)> = self
+            .shares()
+            .into_iter()
+            .map(|share| {
+                let mixed = |trial: usize| mixed(opinions, |at| tried[at][trial].clone(), share);
+                let fits: Vec<Fitted> = (0..trials.len()).map(mixed).collect();
+                let judgement = judge(&self.corpus, trials, &opinions[0].ground, &fits);
+                self.reporter.judged(judgement.f1);
+                tracing::debug!(share, f1 = judgement.f1, boldness = judgement.boldness, "share judged");
+                (share, judgement)
+            })
+            .collect();
+        let best = judged.iter().map(|(_, judgement)| judgement.f1).fold(0.0, f64::max);
+        let enough = |(_, judgement): &&(f32, Judgement)| judgement.f1 >= best - BY_HEART;
+        judged.iter().find(enough).copied().unwrap_or_default()
     }
 
     /// What is held out.
@@ -280,13 +301,25 @@ impl<'a> Run<'a> {
         Ok(Head::new(bias, table, network)?)
     }
 
+    /// What the run measured by itself, by name.
+    fn scores(&self, fitted: &Fitted, judgement: &Judgement) -> BTreeMap<String, f64> {
+        let mut scores = BTreeMap::from([
+            ("validationF1".to_owned(), judgement.f1),
+            ("objective".to_owned(), fitted.outcome.objective),
+            ("iterations".to_owned(), fitted.outcome.iterations as f64),
+        ]);
+        scores.extend(self.strangeness.map(|strangeness| ("encoder.strangeWords".to_owned(), strangeness)));
+        scores
+    }
+
     fn assemble(
         &self,
-        best: &Tried,
+        recipe: Recipe,
+        fitted: &Fitted,
+        judgement: &Judgement,
         head: &Head,
-        scores: BTreeMap<String, f64>,
     ) -> Result<Bundle, TrainError> {
-        let (request, recipe) = (self.request, &best.recipe);
+        let request = self.request;
         let head = head.to_bytes();
         let mut documents: Vec<String> = request.corpus.iter().map(|d| d.document.location.clone()).collect();
         documents.sort();
@@ -295,12 +328,12 @@ impl<'a> Run<'a> {
         let manifest = Manifest {
             format: FORMAT,
             model_id: request.model_id.clone(),
-            recipe: recipe.clone(),
+            recipe,
             language: request.language.clone(),
             categories: request.categories.iter().map(|category| category.as_str().to_owned()).collect(),
-            lattice: Chain::split(self.corpus.tags.len(), best.fitted.lattice()),
-            temperature: best.judgement.temperature as f32,
-            boldness: best.judgement.boldness as f32,
+            lattice: Chain::split(self.corpus.tags.len(), fitted.lattice()),
+            temperature: judgement.temperature as f32,
+            boldness: judgement.boldness as f32,
             encoder: encoder.map(|encoder| encoder.reference.clone()),
             files: BTreeMap::from([(HEAD_FILE.to_owned(), FileRef::of(&head))]),
             lineage: Lineage {
@@ -313,7 +346,7 @@ impl<'a> Run<'a> {
                 labels: report.labels,
                 labels_widened: report.widened,
                 labels_left_out: report.left_out,
-                scores,
+                scores: self.scores(fitted, judgement),
             },
             digest: String::new(),
         };
@@ -321,10 +354,11 @@ impl<'a> Run<'a> {
     }
 }
 
-fn name(recipe: &Recipe) -> &'static str {
-    match recipe.kind {
-        RecipeKind::Lexical => "lexical",
-        RecipeKind::Contextual => "contextual",
+/// What one or two opinions say together, `share` of it the one alone.
+fn mixed(opinions: &[Opinion<'_>], fitted: impl Fn(usize) -> Fitted, share: f32) -> Fitted {
+    match opinions {
+        [_, _] => fitted(0).mixed(&fitted(1), share),
+        _ => fitted(0),
     }
 }
 

@@ -1,16 +1,32 @@
 //! The encoder's vectors of a corpus: bfloat16, since they are most of a run's memory, standardised when they are read.
+//! Those of a large corpus lie in a temporary file, which the system keeps in memory as far as there is some to spare.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// Most bytes of vectors held in memory; more go to a file.
+const MEMORY_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes of one value.
+const VALUE: usize = 2;
 
 /// Vectors of all words.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Vectors {
     width: usize,
-    /// The upper halves of the floats, rounded; `words * width`.
-    values: Vec<u16>,
+    /// The upper halves of the floats, rounded, little-endian; `words * width`.
+    store: Store,
     /// Subtracted from and multiplied with each column.
     mean: Vec<f32>,
     scale: Vec<f32>,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Vec<u8>),
+    File(File),
 }
 
 /// The nearest bfloat16, the even one of two.
@@ -19,24 +35,39 @@ pub(crate) fn rounded(value: f32) -> u16 {
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
 }
 
-fn float(upper: u16) -> f32 {
-    f32::from_bits(u32::from(upper) << 16)
+fn float(upper: [u8; VALUE]) -> f32 {
+    f32::from_bits(u32::from(u16::from_le_bytes(upper)) << 16)
 }
 
 impl Vectors {
     /// No vectors yet, `words` expected.
-    pub(crate) fn new(width: usize, words: usize) -> Self {
-        Self {
-            width,
-            values: Vec::with_capacity(words * width),
-            mean: vec![0.0; width],
-            scale: vec![1.0; width],
-        }
+    ///
+    /// # Errors
+    /// When there is no room for a temporary file.
+    pub(crate) fn new(width: usize, words: usize) -> io::Result<Self> {
+        Self::with_memory(width, words, MEMORY_BYTES_MAX)
+    }
+
+    fn with_memory(width: usize, words: usize, bytes_max: usize) -> io::Result<Self> {
+        let bytes = words * width * VALUE;
+        let store = match bytes <= bytes_max {
+            true => Store::Memory(Vec::with_capacity(bytes)),
+            false => Store::File(tempfile::tempfile()?),
+        };
+        Ok(Self { width, store, mean: vec![0.0; width], scale: vec![1.0; width] })
     }
 
     /// Appends vectors of rounded finite values (see [`rounded`]).
-    pub(crate) fn extend(&mut self, vectors: &[u16]) {
-        self.values.extend(vectors);
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub(crate) fn extend(&mut self, vectors: &[u16]) -> io::Result<()> {
+        let bytes = vectors.iter().flat_map(|value| value.to_le_bytes());
+        match &mut self.store {
+            Store::Memory(all) => all.extend(bytes),
+            Store::File(file) => file.write_all(&bytes.collect::<Vec<u8>>())?,
+        }
+        Ok(())
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -53,25 +84,48 @@ impl Vectors {
         &self.scale
     }
 
-    /// Appends the standardised vectors of `words` to `rows`.
-    pub(crate) fn read(&self, words: &Range<usize>, rows: &mut Vec<f32>) {
-        for row in
-            self.values[words.start * self.width..words.end * self.width].chunks_exact(self.width.max(1))
-        {
-            let columns = row.iter().zip(&self.mean).zip(&self.scale);
+    /// Appends the standardised vectors of `words` to `rows`. `buffer` is kept between calls.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read.
+    pub(crate) fn read(
+        &self,
+        words: &Range<usize>,
+        buffer: &mut Vec<u8>,
+        rows: &mut Vec<f32>,
+    ) -> io::Result<()> {
+        for row in self.bytes(words, buffer)?.chunks_exact((self.width * VALUE).max(1)) {
+            let columns = row.as_chunks().0.iter().zip(&self.mean).zip(&self.scale);
             rows.extend(columns.map(|((&value, mean), scale)| (float(value) - mean) * scale));
+        }
+        Ok(())
+    }
+
+    fn bytes<'a>(&'a self, words: &Range<usize>, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        let bytes = words.start * self.width * VALUE..words.end * self.width * VALUE;
+        match &self.store {
+            Store::Memory(all) => Ok(&all[bytes]),
+            Store::File(file) => {
+                buffer.resize(bytes.len(), 0);
+                file.read_exact_at(buffer, bytes.start as u64)?;
+                Ok(buffer)
+            }
         }
     }
 
     /// Makes every column's mean 0 and its deviation 1 over the words of `examples`.
-    pub(crate) fn standardise(&mut self, examples: &[Range<usize>]) {
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read.
+    pub(crate) fn standardise(&mut self, examples: &[Range<usize>]) -> io::Result<()> {
         let width = self.width;
         let (mut sums, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
         let mut words = 0usize;
+        let mut buffer = Vec::new();
         for range in examples {
             words += range.len();
-            for row in self.values[range.start * width..range.end * width].chunks_exact(width) {
-                for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(row) {
+            for row in self.bytes(range, &mut buffer)?.chunks_exact((width * VALUE).max(1)) {
+                for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(row.as_chunks().0) {
                     let value = f64::from(float(value));
                     *sum += value;
                     *square += value * value;
@@ -87,6 +141,7 @@ impl Vectors {
             variance.map(|variance| if variance > 1e-8 { variance.sqrt().recip() as f32 } else { 0.0 });
         self.scale = scale.collect();
         self.mean = mean.into_iter().map(|mean| mean as f32).collect();
+        Ok(())
     }
 }
 
@@ -95,20 +150,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_standardised_over_examples_alone() {
-        let mut vectors = Vectors::new(2, 3);
-        vectors.extend(&[1.0f32, 5.0, 3.0, 5.0, 100.0, -7.0].map(rounded));
-        vectors.standardise(&[0..2]);
-        assert_eq!((vectors.mean(), vectors.scale()), ([2.0, 5.0].as_slice(), [1.0, 0.0].as_slice()));
-        let mut rows = Vec::new();
-        vectors.read(&(0..2), &mut rows);
-        assert_eq!(rows, [-1.0, 0.0, 1.0, 0.0]);
+    fn columns_are_standardised_over_examples_alone_in_memory_and_in_a_file() {
+        for bytes_max in [1 << 10, 0] {
+            let mut vectors = Vectors::with_memory(2, 3, bytes_max).expect("room");
+            vectors.extend(&[1.0f32, 5.0, 3.0].map(rounded)).expect("room");
+            vectors.extend(&[5.0f32, 100.0, -7.0].map(rounded)).expect("room");
+            vectors.standardise(&[0..2]).expect("readable");
+            assert_eq!((vectors.mean(), vectors.scale()), ([2.0, 5.0].as_slice(), [1.0, 0.0].as_slice()));
+            let (mut rows, mut buffer) = (Vec::new(), Vec::new());
+            vectors.read(&(1..2), &mut buffer, &mut rows).expect("readable");
+            vectors.read(&(0..1), &mut buffer, &mut rows).expect("readable");
+            assert_eq!(rows, [1.0, 0.0, -1.0, 0.0]);
+            assert_eq!(matches!(vectors.store, Store::File(_)), bytes_max == 0);
+        }
     }
 
     #[test]
     fn values_are_rounded_to_the_nearest() {
         for value in [0.0f32, 1.0, -3.14159, 1e-20, 7.7e8, 0.998] {
-            assert!((float(rounded(value)) - value).abs() <= value.abs() / 256.0, "{value}");
+            let read = float(rounded(value).to_le_bytes());
+            assert!((read - value).abs() <= value.abs() / 256.0, "{value}");
         }
     }
 }

@@ -113,7 +113,8 @@ fn reference(tokenizer: &[u8], width: u32) -> EncoderRef {
 }
 
 fn contextual() -> RecipeChoice {
-    let contextual = ContextualRecipe { epochs: 8, folds: 2, hidden: 8, ..ContextualRecipe::default() };
+    let contextual =
+        ContextualRecipe { epochs: 8, folds: 2, hidden: 8, l1: 0.1, l2: 0.1, ..ContextualRecipe::default() };
     RecipeChoice::Given(Recipe { contextual: Some(contextual), ..Recipe::contextual() })
 }
 
@@ -202,17 +203,39 @@ fn auto_compares_recipes_and_says_so() {
     let mut request = request(&corpus, RecipeChoice::Auto);
     let alone = train(&request, &mut go).expect("trained");
     assert_eq!(alone.manifest.recipe.kind, RecipeKind::Lexical);
-    assert!(alone.manifest.lineage.scores.contains_key("lexical.validationF1"));
+    assert!(alone.manifest.lineage.scores.contains_key("validationF1"));
     request.encoder = Some(TrainingEncoder {
         encoder: &Bits,
         reference: reference(&tokenizer, 8),
         tokenizer_json: &tokenizer,
     });
+    let both = train(&request, &mut go).expect("trained");
+    assert_right(&found(&both, both.manifest.encoder.is_some().then_some(&tokenizer)));
+    // Whether the encoder is heard follows from the share that was chosen, which the recipe then holds.
+    let share = both.manifest.recipe.contextual.as_ref().map(|contextual| contextual.lexical_share);
+    assert!(share.is_none_or(|share| share.is_some_and(|share| (0.0..1.0).contains(&share))), "{share:?}");
+    let again = RecipeChoice::Given(both.manifest.recipe.clone());
+    request.recipe = again;
+    assert_eq!(train(&request, &mut go).expect("trained").files, both.files, "a recipe says all there is");
+}
+
+#[test]
+fn an_encoder_that_cannot_read_the_language_is_left_out() {
+    let mut corpus = corpus();
+    for document in &mut corpus {
+        // Letters of another alphabet, as many as there were.
+        let strange = |sign: char| if sign.is_ascii_lowercase() { '\u{17e}' } else { sign };
+        document.document.text = document.document.text.chars().map(strange).collect();
+        document.regions.clear();
+    }
+    corpus.extend((0..4).map(|at| labeled(&format!("l{at}"), "[person:Anna] lives in [place:Oslo].")));
+    let tokenizer = tokenizer();
+    let mut request = request(&corpus, RecipeChoice::Auto);
+    let reference = reference(&tokenizer, 8);
+    request.encoder = Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer });
     let Manifest { recipe, lineage, .. } = train(&request, &mut go).expect("trained").manifest;
-    assert!(lineage.scores.contains_key("contextual.validationF1"));
-    // Where the lexical part does best when it says little, it is not tried alone.
-    let weakest = recipe.lexical.l1 <= LexicalRecipe::default().l1;
-    assert_eq!(lineage.scores.contains_key("lexical.validationF1"), weakest);
+    assert_eq!(recipe.kind, RecipeKind::Lexical);
+    assert!(lineage.scores["encoder.strangeWords"] > 0.5, "{:?}", lineage.scores);
 }
 
 #[test]

@@ -62,6 +62,8 @@ enum Template {
     RunAfter,
     TripleBefore,
     TripleAfter,
+    RunStart,
+    RunEnd,
 }
 
 /// Spreads all bits over all bits (the finisher of SplitMix64).
@@ -150,41 +152,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The row, among `rows` (a power of two, or 0 for none), of a feature that tells how something is written; several
-/// share a row. The lowest bit of a hash says whether its feature is such a *form*.
-pub fn form(hash: u64, rows: usize) -> Option<usize> {
-    (hash & 1 == 1 && rows > 0).then(|| (hash >> 1) as usize & (rows - 1))
-}
-
-impl Template {
-    /// Whether the template's features are forms.
-    const fn is_form(self) -> bool {
-        matches!(
-            self,
-            Self::Shape
-                | Self::ShortShape
-                | Self::Prefix
-                | Self::Suffix
-                | Self::Kind
-                | Self::Length
-                | Self::Gaps
-                | Self::Beyond
-                | Self::NearShape
-                | Self::NearKind
-                | Self::ShapePair
-                | Self::ShapeTriple
-                | Self::LinePlace
-                | Self::Quoted
-                | Self::Repeated
-                | Self::ElsewhereShape
-                | Self::RunPlace
-        )
-    }
-}
-
 /// A feature's hash.
 fn feature(template: Template, place: u64, value: u64) -> u64 {
-    join(template as u64 | place << 32, value) & !1 | u64::from(template.is_form())
+    join(template as u64 | place << 32, value)
 }
 
 struct Writer {

@@ -8,6 +8,9 @@ use std::ops::Range;
 /// Runs longer than this are sentences rather than words.
 const RUN_MAX: usize = 12;
 
+/// Longest beginning and end of a run in characters.
+const AFFIX_MAX: usize = 3;
+
 /// Maximal runs of characters of one script within a line's `words`.
 pub(super) fn runs(all: &[Attributes], words: Range<usize>) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
@@ -40,6 +43,13 @@ impl Writer {
         };
         if let Some(text) = text(run) {
             self.push(Template::Run, text);
+        }
+        // What a run begins and ends with tells its kind as affixes do a word's: a name's "university", "city", "party".
+        for length in (1..=AFFIX_MAX).filter(|&length| length < run.len()) {
+            let part =
+                |part: Range<usize>| line.all[part].iter().fold(0, |hash, word| join(hash, word.lower));
+            self.push_near(Template::RunStart, length as u64, part(run.start..run.start + length));
+            self.push_near(Template::RunEnd, length as u64, part(run.end - length..run.end));
         }
         let beside = |at: Option<usize>| at.and_then(|at| line.runs.get(at));
         if let Some(text) =

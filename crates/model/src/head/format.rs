@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! 8   magic "SPNDHEAD"
-//! u32 version (2)
-//! u32 tags, u32 width, u32 hidden, u32 reach, u32 forms       width 0: no network
+//! u32 version (3)
+//! u32 tags, u32 width, u32 hidden, u32 reach                  width 0: no network
 //! u64 features, u64 entries
 //! f32 bias          × tags
 //! u64 hashes        × features, rising
@@ -16,11 +16,11 @@
 use super::{Entry, Head, HeadError, Layout, Network, Sparse};
 
 const MAGIC: &[u8; 8] = b"SPNDHEAD";
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 pub(super) fn write(head: &Head) -> Vec<u8> {
     let layout = head.network.as_ref().map(Network::layout);
-    let sizes = layout.map_or([0; 4], |layout| [layout.width, layout.hidden, layout.reach, layout.forms]);
+    let sizes = layout.map_or([0; 3], |layout| [layout.width, layout.hidden, layout.reach]);
     let sparse = &head.sparse;
     let mut out = MAGIC.to_vec();
     out.extend(VERSION.to_le_bytes());
@@ -69,7 +69,7 @@ struct Header {
 impl Header {
     /// Reads the sizes and proves that the file has exactly the bytes they announce, before anything is allocated.
     fn read(reader: &mut Reader<'_>, length: u64) -> Result<Self, HeadError> {
-        const SIZES: usize = 6 * 4 + 2 * 8;
+        const SIZES: usize = 5 * 4 + 2 * 8;
         let announced = (MAGIC.len() + SIZES) as u64;
         if reader.rest.len() < SIZES {
             return Err(HeadError::Length { expected: announced, found: length });
@@ -78,13 +78,12 @@ impl Header {
         if version != VERSION {
             return Err(HeadError::Version(version));
         }
-        let [tags, width, hidden, reach, forms] =
-            [(); 5].map(|()| u64::from(reader.number(u32::from_le_bytes)));
+        let [tags, width, hidden, reach] = [(); 4].map(|()| u64::from(reader.number(u32::from_le_bytes)));
         let [features, entries] = [(); 2].map(|()| reader.number(u64::from_le_bytes));
         let network = || -> Option<u64> {
             let outputs = reach.checked_mul(2)?.checked_add(1)?.checked_mul(hidden)?.checked_mul(tags)?;
             let inputs = width.checked_mul(2u64.checked_add(tags)?.checked_add(hidden)?)?;
-            outputs.checked_add(inputs)?.checked_add(hidden)?.checked_add(forms.checked_mul(hidden)?)
+            outputs.checked_add(inputs)?.checked_add(hidden)
         };
         let total = || -> Option<u64> {
             let network = if width == 0 { 0 } else { network()? };
@@ -96,9 +95,8 @@ impl Header {
         if expected != length {
             return Err(HeadError::Length { expected, found: length });
         }
-        let [tags, width, hidden, reach, forms] =
-            [tags, width, hidden, reach, forms].map(|size| size as usize);
-        let layout = Layout { width, hidden, reach, tags, forms };
+        let [tags, width, hidden, reach] = [tags, width, hidden, reach].map(|size| size as usize);
+        let layout = Layout { width, hidden, reach, tags };
         Ok(Self { layout, features: features as usize, entries: entries as usize })
     }
 }

@@ -1,7 +1,7 @@
 //! The head: from a word's lexical features and the encoder's vector to one score per tag.
 //!
-//! `emission(word, tag) = bias + Σ sparse weights of the word's features + network(vectors and forms of the word and
-//! its neighbours)`. Immutable; its file format is in `format`, its arithmetic in `network`.
+//! `emission(word, tag) = bias + Σ sparse weights of the word's features + network(vectors of the word and its
+//! neighbours)`. Immutable; its file format is in `format`, its arithmetic in `network`.
 
 mod format;
 mod network;

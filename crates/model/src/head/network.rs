@@ -1,12 +1,10 @@
 //! The dense part: encoder vectors and forms of a word and its neighbours to scores.
 //!
-//! `x = (vector - mean) * scale`, `[l h] = x·M`, `h = relu(h + Σ E[form] + b)`, `score += l + Σ_d h[word + d]·O_d` for
-//! `d` in `-reach..=reach` within the word's sequence. Forms (see [`crate::features::form`]) are what an uncased encoder
-//! does not see: how words are written.
+//! `x = (vector - mean) * scale`, `[l h] = x·M`, `h = relu(h + b)`, `score += l + Σ_d h[word + d]·O_d` for `d` in
+//! `-reach..=reach` within the word's sequence.
 
 use super::HeadError;
 use crate::Inputs;
-use crate::features::form;
 use crate::product::{self, Matrix};
 use std::ops::Range;
 
@@ -21,16 +19,14 @@ pub struct Layout {
     pub reach: usize,
     /// Tags.
     pub tags: usize,
-    /// Rows that forms share, a power of two; 0 for a network that reads no forms.
-    pub forms: usize,
 }
 
 /// Weights of the dense part, all matrices row after row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     layout: Layout,
-    /// Mean, scale (both `width`), M (`width * (tags + hidden)`), b (`hidden`), O (`(2 * reach + 1) * hidden * tags`),
-    /// E (`forms * hidden`), one after the other.
+    /// Mean, scale (both `width`), M (`width * (tags + hidden)`), b (`hidden`), O (`(2 * reach + 1) * hidden * tags`), one after
+    /// the other.
     weights: Vec<f32>,
 }
 
@@ -38,10 +34,10 @@ pub struct Network {
 const BLOCK_WORDS: usize = 1_024;
 
 impl Layout {
-    /// Lengths of mean, scale, M, b, O and E.
-    pub fn lengths(&self) -> [usize; 6] {
-        let Self { width, hidden, tags, forms, .. } = *self;
-        [width, width, width * (tags + hidden), hidden, self.around() * tags, forms * hidden]
+    /// Lengths of mean, scale, M, b and O.
+    pub fn lengths(&self) -> [usize; 5] {
+        let Self { width, hidden, tags, .. } = *self;
+        [width, width, width * (tags + hidden), hidden, self.around() * tags]
     }
 
     /// Hidden units of a word and its neighbours.
@@ -56,17 +52,14 @@ impl Layout {
 }
 
 impl Network {
-    /// A network from its weights in the order mean, scale, M, b, O, E (see the module's formula).
+    /// A network from its weights in the order mean, scale, M, b, O (see the module's formula).
     ///
     /// # Errors
-    /// [`HeadError::Invalid`] when their number does not fit the layout or forms are no power of two.
+    /// [`HeadError::Invalid`] when their number does not fit the layout.
     pub fn new(layout: Layout, weights: Vec<f32>) -> Result<Self, HeadError> {
         if weights.len() != layout.weights() {
             let reason = format!("{} network weights, {layout:?} needs {}", weights.len(), layout.weights());
             return Err(HeadError::Invalid(reason));
-        }
-        if layout.forms > 0 && !layout.forms.is_power_of_two() {
-            return Err(HeadError::Invalid(format!("{} rows for forms are no power of two", layout.forms)));
         }
         Ok(Self { layout, weights })
     }
@@ -91,7 +84,7 @@ impl Network {
         Ok(())
     }
 
-    fn parts(&self) -> [&[f32]; 6] {
+    fn parts(&self) -> [&[f32]; 5] {
         let mut rest = self.weights.as_slice();
         self.layout.lengths().map(|length| {
             let (part, after) = rest.split_at(length);
@@ -116,21 +109,14 @@ impl Network {
             let words = sequences[first] as usize..sequences[last] as usize;
             let block = &mut scores[words.start * tags..words.end * tags];
             let vectors = &vectors[words.start * width..words.end * width];
-            self.add_block(inputs, words, vectors, &sequences[first..=last], block);
+            self.add_block(words, vectors, &sequences[first..=last], block);
             first = last;
         }
     }
 
-    fn add_block(
-        &self,
-        inputs: &Inputs,
-        words: Range<usize>,
-        vectors: &[f32],
-        sequences: &[u32],
-        scores: &mut [f32],
-    ) {
+    fn add_block(&self, words: Range<usize>, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
         let Layout { width, hidden, reach, tags, .. } = self.layout;
-        let [mean, scale, inner, bias, outer, _] = self.parts();
+        let [mean, scale, inner, bias, outer] = self.parts();
         let mut standard = vectors.to_vec();
         for row in standard.chunks_exact_mut(width) {
             for ((value, mean), scale) in row.iter_mut().zip(mean).zip(scale) {
@@ -140,19 +126,14 @@ impl Network {
         let mut both = vec![0.0; words.len() * (tags + hidden)];
         product::add(&mut both, Matrix::new(&standard, width), Matrix::new(inner, tags + hidden));
         let mut units = Vec::with_capacity(words.len() * hidden);
-        for ((word, both), scores) in
-            words.clone().zip(both.chunks_exact(tags + hidden)).zip(scores.chunks_exact_mut(tags))
-        {
+        for (both, scores) in both.chunks_exact(tags + hidden).zip(scores.chunks_exact_mut(tags)) {
             let (linear, hidden) = both.split_at(tags);
             scores.iter_mut().zip(linear).for_each(|(score, said)| *score += said);
-            let at = units.len();
-            units.extend(hidden.iter().zip(bias).map(|(unit, bias)| unit + bias));
-            self.add_forms(inputs, word, &mut units[at..]);
+            units.extend(hidden.iter().zip(bias).map(|(unit, bias)| (unit + bias).max(0.0)));
         }
         if hidden == 0 {
             return;
         }
-        units.iter_mut().for_each(|unit| *unit = unit.max(0.0));
         let mut said = vec![0.0; words.len() * tags];
         for (neighbour, outer) in outer.chunks_exact(hidden * tags).enumerate() {
             said.fill(0.0);
@@ -161,17 +142,6 @@ impl Network {
                 let [from, to] = [0, 1].map(|border| (borders[border] as usize - words.start) * tags);
                 add_shifted(&mut scores[from..to], &said[from..to], neighbour, reach, tags);
             }
-        }
-    }
-
-    /// Adds the rows of a word's forms to its hidden units.
-    fn add_forms(&self, inputs: &Inputs, word: usize, units: &mut [f32]) {
-        let Layout { hidden, forms, .. } = self.layout;
-        let table = self.parts()[5];
-        let features = inputs.feature_offsets[word] as usize..inputs.feature_offsets[word + 1] as usize;
-        for row in inputs.features[features].iter().filter_map(|&feature| form(feature, forms)) {
-            let row = &table[row * hidden..(row + 1) * hidden];
-            units.iter_mut().zip(row).for_each(|(unit, value)| *unit += value);
         }
     }
 }

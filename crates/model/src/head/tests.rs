@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn layout() -> Layout {
-    Layout { width: 3, hidden: 2, reach: 1, tags: 3, forms: 4 }
+    Layout { width: 3, hidden: 2, reach: 1, tags: 3 }
 }
 
 fn rows() -> Sparse {
@@ -35,9 +35,8 @@ fn reference(vectors: &[f32], word: usize, borders: std::ops::Range<usize>) -> V
     let at = |part: usize, index: usize| weight(layout().lengths()[..part].iter().sum::<usize>() + index);
     let x = |word: usize, i: usize| (vectors[word * 3 + i] - at(0, i)) * at(1, i);
     let unit = |word: usize, h: usize| {
-        // Every word has the feature 5, a form of row 2.
         let said: f32 = (0..3).map(|i| x(word, i) * at(2, i * 5 + 3 + h)).sum();
-        (said + at(3, h) + at(5, 2 * 2 + h)).max(0.0)
+        (said + at(3, h)).max(0.0)
     };
     (0..3)
         .map(|tag| {
@@ -120,7 +119,7 @@ fn foreign_and_newer_files_are_told_apart() {
 #[test]
 fn announced_sizes_beyond_memory_are_refused() {
     let mut bytes = head().to_bytes();
-    bytes[32..48].fill(0xff);
+    bytes[28..44].fill(0xff);
     assert!(matches!(Head::from_bytes(&bytes), Err(HeadError::Length { .. })));
 }
 
@@ -132,8 +131,7 @@ fn scores_that_are_no_numbers_are_refused() {
     assert!(Head::new(vec![0.0; 3], beyond, None).is_err());
     assert!(Sparse::new(vec![2, 1], vec![0, 0, 0], vec![]).is_err());
     assert!(Sparse::new(vec![1, 2], vec![0, 1, 0], vec![]).is_err());
-    let odd = Layout { forms: 3, ..layout() };
-    assert!(Network::new(odd, vec![0.0; odd.weights()]).is_err());
+    assert!(Network::new(layout(), vec![0.0; layout().weights() + 1]).is_err());
 }
 
 proptest! {

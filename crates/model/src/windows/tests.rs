@@ -20,6 +20,16 @@ fn id(tokenizer: &PieceTokenizer, piece: &str) -> i32 {
 }
 
 #[test]
+fn words_read_letter_by_letter_or_not_at_all_are_strange() {
+    let text = "ab 1234 été to\nабв 犬猫";
+    let found = tokenizer().familiarity(text, &segment(text)).expect("sound");
+    // "été" is read without its accents but letter by letter, and no Cyrillic or Han character is known.
+    assert_eq!(found, Familiarity { words: 6, strange: 4 });
+    assert!((found.and(found).strangeness() - 2.0 / 3.0).abs() < 1e-9);
+    assert_eq!(Familiarity::default().strangeness(), 0.0);
+}
+
+#[test]
 fn a_short_document_is_one_framed_window_without_truncation() {
     let tokenizer = tokenizer();
     let segmentation = segment("ab c\nd");

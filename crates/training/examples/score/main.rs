@@ -9,6 +9,7 @@
 //! offsets in code points) or a folder with a labels file of the custom NER project format.
 
 mod encoder;
+mod mixture;
 mod peers;
 mod scores;
 mod sets;
@@ -16,6 +17,7 @@ mod sets;
 use anyhow::{Context, Result};
 use clap::Parser;
 use encoder::{Chained, Opened};
+use mixture::mixture;
 use model::{Bundle, ServingModel};
 use ner::{EntityCategory, LabeledDocument};
 use peers::Peers;
@@ -38,7 +40,7 @@ struct Arguments {
     /// Seeds, each a run of its own; a project folder is also split by them
     #[arg(long, value_delimiter = ',', default_value = "1")]
     seeds: Vec<u64>,
-    /// Score on this split, or on `part:N/M` of the documents to learn from
+    /// Score on this split, on `part:N/M` of the documents to learn from, or on every such part in turn: `folds:M`
     #[arg(long, default_value = "test", value_parser = On::parse)]
     on: On,
     #[arg(long, default_value_t = 2)]
@@ -55,6 +57,12 @@ struct Arguments {
     /// The script that trains and scores one peer
     #[arg(long)]
     peers_script: Option<PathBuf>,
+    /// Learn from no more than so many documents
+    #[arg(long)]
+    documents: Option<usize>,
+    /// Learn from so many characters of all sets together, repeated and altered
+    #[arg(long)]
+    mixture: Option<usize>,
     /// Also print each category's scores
     #[arg(long)]
     categories: bool,
@@ -67,39 +75,66 @@ fn main() -> Result<()> {
     }
     let open = |folder: &PathBuf| Opened::new(folder, arguments.threads, arguments.keep.clone());
     let encoder = arguments.encoder.as_ref().map(open).transpose()?;
+    if let Some(characters) = arguments.mixture {
+        print_heading(&format!("{characters} characters"));
+        let seed = arguments.seeds[0];
+        let sets = arguments.sets.iter().map(|path| Set::read(path, seed, &arguments.on));
+        let set = mixture(sets.collect::<Result<_>>()?, characters);
+        let runs =
+            arguments.recipe.iter().map(|recipe| run(&arguments, encoder.as_ref(), recipe, &set, seed));
+        return runs.map(|scores| scores.map(|_| ())).collect();
+    }
     for path in &arguments.sets {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split('.').next().unwrap_or_default();
-        println!(
-            "{name}\n  {:12} {:>5} {:>5} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9}  stages",
-            "system", "F1", "P", "R", "train s", "CPU s", "serve c/s", "peak MiB", "KiB"
-        );
+        print_heading(name);
         for recipe in &arguments.recipe {
-            let mut scores = Vec::new();
+            let (mut runs, mut together) = (Vec::new(), Scores::default());
             for &seed in &arguments.seeds {
-                let set = Set::read(path, seed, &arguments.on)?;
-                scores.push(run(&arguments, encoder.as_ref(), recipe, &set, seed)?);
+                for on in arguments.on.each() {
+                    let mut set = Set::read(path, seed, &on)?;
+                    set.learn.truncate(arguments.documents.unwrap_or(usize::MAX));
+                    let scores = run(&arguments, encoder.as_ref(), recipe, &set, seed)?;
+                    runs.push(scores.micro()[0]);
+                    together.add(&scores);
+                }
             }
-            if scores.len() > 1 {
+            if runs.len() > 1 {
+                let mean = runs.iter().sum::<f64>() / runs.len() as f64;
+                let [f1, precision, recall] = together.micro();
                 println!(
-                    "  {recipe:12} {:5.1} mean of {}",
-                    scores.iter().sum::<f64>() / scores.len() as f64,
-                    scores.len()
+                    "  {recipe:12} {f1:5.1} {precision:5.1} {recall:5.1} of all {} together, mean {mean:.1}",
+                    runs.len()
                 );
             }
         }
         if let (Some(python), Some(script)) = (&arguments.peers, &arguments.peers_script) {
             let peers = Peers { python, script, encoder: arguments.encoder.as_deref() };
             for &seed in &arguments.seeds {
-                peers.print(name, &Set::read(path, seed, &arguments.on)?, seed, arguments.threads)?;
+                for on in arguments.on.each() {
+                    peers.print(name, &Set::read(path, seed, &on)?, seed, arguments.threads)?;
+                }
             }
         }
     }
     Ok(())
 }
 
-/// Trains and scores one model, prints its row and returns its F1.
-fn run(arguments: &Arguments, encoder: Option<&Opened>, recipe: &str, set: &Set, seed: u64) -> Result<f64> {
+fn print_heading(name: &str) {
+    println!(
+        "{name}\n  {:12} {:>5} {:>5} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9}  stages",
+        "system", "F1", "P", "R", "train s", "CPU s", "serve c/s", "peak MiB", "KiB"
+    );
+}
+
+/// Trains and scores one model, prints its row and returns its scores.
+fn run(
+    arguments: &Arguments,
+    encoder: Option<&Opened>,
+    recipe: &str,
+    set: &Set,
+    seed: u64,
+) -> Result<Scores> {
     let categories: BTreeSet<EntityCategory> =
         set.learn.iter().flat_map(LabeledDocument::labels).map(|label| label.category.clone()).collect();
     let request = TrainRequest {
@@ -143,7 +178,7 @@ fn run(arguments: &Arguments, encoder: Option<&Opened>, recipe: &str, set: &Set,
     if arguments.categories {
         scores.print_categories();
     }
-    Ok(f1)
+    Ok(scores)
 }
 
 fn choice(recipe: &str) -> Result<RecipeChoice> {

@@ -45,6 +45,17 @@ impl Scores {
         Ok(scores)
     }
 
+    /// Adds the counts of other documents.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (category, counts) in &other.by_category {
+            let sums = self.by_category.entry(category.clone()).or_default();
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        for (sum, class) in self.calibration.iter_mut().zip(&other.calibration) {
+            *sum = (sum.0 + class.0, sum.1 + class.1, sum.2 + class.2);
+        }
+    }
+
     /// F1, precision and recall over all categories, in percent.
     pub(crate) fn micro(&self) -> [f64; 3] {
         let sum = |part: usize| self.by_category.values().map(|counts| counts[part]).sum();

@@ -16,6 +16,8 @@ pub(crate) enum On {
     Split(String),
     /// Every `of`-th of the documents to learn from, the first being `part`; they are not learned from.
     Part { part: usize, of: usize },
+    /// Every such part in turn.
+    Folds(usize),
 }
 
 /// What a run learns from and is scored on.
@@ -26,7 +28,21 @@ pub(crate) struct Set {
 }
 
 impl On {
+    /// What is scored on, one after the other.
+    pub(crate) fn each(&self) -> Vec<Self> {
+        match *self {
+            Self::Folds(of) => (0..of).map(|part| Self::Part { part, of }).collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(folds) = text.strip_prefix("folds:") {
+            return match folds.parse() {
+                Ok(folds) if folds > 1 => Ok(Self::Folds(folds)),
+                _ => Err(format!("{text:?} is not folds:N with N above 1")),
+            };
+        }
         let Some(part) = text.strip_prefix("part:") else { return Ok(Self::Split(text.to_owned())) };
         let numbers =
             part.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));

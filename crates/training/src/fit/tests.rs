@@ -19,18 +19,18 @@ fn corpus() -> Corpus {
         regions: vec![Region { span: Span::new(0, text.len()), labels }],
     };
     let preparation = Preparation::new(&Recipe::lexical(), None).expect("no encoder needed");
-    Corpus::new(&[document], &[category("person"), category("place")], &preparation, &|| false)
+    Corpus::new(&[document], &[category("person"), category("place")], &preparation, 1, &|| false)
         .expect("valid")
 }
 
 #[test]
 fn every_parameter_receives_its_gradient() {
     let corpus = corpus();
-    let data = SparseData::new(&corpus, &corpus.examples, 1);
+    let data = &corpus.features;
     let mut random = Random::new(1, 0);
     let given: Vec<f32> = (0..corpus.words() * 5).map(|_| random.symmetric()).collect();
     let mut objective =
-        Objective::new(&corpus, &corpus.examples, &data, data.reachable(0.0), Some(&given), 0.1);
+        Objective::new(&corpus, data, &corpus.examples, data.reachable(0.0), Some(&given), 0.1);
     let mut x = objective.start();
     x.iter_mut().for_each(|value| *value += 0.2 * random.symmetric());
     let mut gradient = vec![0.0; x.len()];
@@ -55,11 +55,10 @@ fn learning_lowers_the_loss_and_leaves_weights_at_zero() {
     let corpus = corpus();
     let go = |_, _| ControlFlow::Continue(());
     let recipe = LexicalRecipe::default();
-    let data = SparseData::new(&corpus, &corpus.examples, 1);
-    let ground = Ground::new(&corpus, &data, None);
+    let data = &corpus.features;
+    let ground = Ground::new(&corpus, None);
     let fitted = ground.fit(&corpus.examples, &recipe, None, go).expect("finite");
-    let mut objective =
-        Objective::new(&corpus, &corpus.examples, &data, data.reachable(0.0), None, recipe.l2);
+    let mut objective = Objective::new(&corpus, data, &corpus.examples, data.reachable(0.0), None, recipe.l2);
     let start = objective.start();
     let before = objective.evaluate(&start, &mut vec![0.0; start.len()]);
     assert!(fitted.outcome.objective < 0.3 * before, "{} of {before}", fitted.outcome.objective);
@@ -69,10 +68,32 @@ fn learning_lowers_the_loss_and_leaves_weights_at_zero() {
 }
 
 #[test]
+fn passes_over_the_features_that_matter_end_where_passes_over_all_do() {
+    let corpus = corpus();
+    let data = &corpus.features;
+    let recipe = LexicalRecipe { tolerance: 0.0, ..LexicalRecipe::default() };
+    let go = |_, _| ControlFlow::Continue(());
+    let fitted = Ground::new(&corpus, None).fit(&corpus.examples, &recipe, None, go).expect("finite");
+    let features = data.reachable(recipe.l1);
+    let mut objective = Objective::new(&corpus, data, &corpus.examples, features, None, recipe.l2);
+    let settings = owlqn::Settings { l1: recipe.l1, max_iterations: 400, tolerance: 0.0 };
+    let mut x = objective.start();
+    let all = owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), go);
+    let all = all.expect("finite").objective;
+    let found = fitted.outcome.objective;
+    assert!(found < 1.002 * all, "{found} instead of {all} after {} passes", fitted.outcome.iterations);
+    let active = objective.active(&x, recipe.l1);
+    assert!(active.len() < features, "{} of {features} matter", active.len());
+    let mut scattered = vec![1.0; data.weights(features)];
+    data.scatter(&data.gather(&x[..scattered.len()], &active), &active, &mut scattered);
+    assert_eq!(scattered, x[..scattered.len()]);
+}
+
+#[test]
 fn learning_stops_when_told() {
     let corpus = corpus();
-    let data = SparseData::new(&corpus, &corpus.examples, 1);
-    let ground = Ground::new(&corpus, &data, None);
+    let data = &corpus.features;
+    let ground = Ground::new(&corpus, None);
     let recipe = LexicalRecipe::default();
     let stopped = ground.fit(&corpus.examples, &recipe, None, |_, _| ControlFlow::Break(()));
     assert_eq!(stopped.map(|_| ()), Err(Stop::Cancelled));
@@ -81,12 +102,12 @@ fn learning_stops_when_told() {
 #[test]
 fn features_that_cannot_reach_a_weight_are_left_out_without_a_difference() {
     let corpus = corpus();
-    let data = SparseData::new(&corpus, &corpus.examples, 1);
+    let data = &corpus.features;
     let all = data.reachable(0.0);
     for l1 in [1.0, 2.5, 6.0] {
         let features = data.reachable(l1);
         assert!(features < all);
-        let mut objective = Objective::new(&corpus, &corpus.examples, &data, all, None, 0.1);
+        let mut objective = Objective::new(&corpus, data, &corpus.examples, all, None, 0.1);
         let settings = owlqn::Settings { l1, max_iterations: 100, tolerance: 1e-6 };
         let mut x = objective.start();
         let go = |_, _| ControlFlow::Continue(());

@@ -1,10 +1,10 @@
 use super::*;
 use ner::tags::{allowed, allowed_first};
 
-const LAYOUT: Layout = Layout { width: 5, hidden: 4, reach: 1, tags: 5, forms: 8 };
+const LAYOUT: Layout = Layout { width: 5, hidden: 4, reach: 1, tags: 5 };
 
 /// Random vectors and tags that use every tag, in sequences of several lengths.
-fn corpus() -> (Vectors, Forms, Vec<Tag>, Vec<Range<usize>>) {
+fn corpus() -> (Vectors, Vec<Tag>, Vec<Range<usize>>) {
     let mut random = Random::new(7, 0);
     let (mut gold, mut examples): (Vec<Tag>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
     for length in [1usize, 2, 3, 5, 8, 13, 21] {
@@ -18,15 +18,13 @@ fn corpus() -> (Vectors, Forms, Vec<Tag>, Vec<Range<usize>>) {
         examples.push(start..start + length);
     }
     let values: Vec<f32> = (0..gold.len() * LAYOUT.width).map(|_| random.symmetric()).collect();
-    let rows =
-        (0..gold.len() as u32 * 2).map(|at| if at < 8 { at } else { random.next() as u32 % 8 }).collect();
-    let forms = Forms { offsets: (0..=gold.len() as u32).map(|word| 2 * word).collect(), rows };
-    (vectors_of(LAYOUT.width, &values), forms, gold, examples)
+    (vectors_of(LAYOUT.width, &values), gold, examples)
 }
 
 fn vectors_of(width: usize, values: &[f32]) -> Vectors {
-    let mut vectors = Vectors::new(width, values.len() / width);
-    vectors.extend(&values.iter().map(|&value| crate::vectors::rounded(value)).collect::<Vec<_>>());
+    let mut vectors = Vectors::new(width, values.len() / width).expect("room");
+    let rounded: Vec<u16> = values.iter().map(|&value| crate::vectors::rounded(value)).collect();
+    vectors.extend(&rounded).expect("room");
     vectors
 }
 
@@ -43,12 +41,11 @@ fn distance_from_corners(member: &Member, material: &Material<'_>) -> f32 {
     let Layout { width, hidden, tags, .. } = LAYOUT;
     let words = 0..material.gold.len();
     let mut rows = Vec::new();
-    material.vectors.read(&words, &mut rows);
+    material.vectors.read(&words, &mut Vec::new(), &mut rows).expect("readable");
     let unit = |word: usize, unit: usize| {
         let vector = rows[word * width..(word + 1) * width].iter().enumerate();
         let products = vector.map(|(at, value)| value * member.inner()[at * (tags + hidden) + tags + unit]);
-        let said = material.forms.of(word).iter().map(|&row| member.forms()[row as usize * hidden + unit]);
-        (member.inner_bias()[unit] + products.sum::<f32>() + said.sum::<f32>()).abs()
+        (member.inner_bias()[unit] + products.sum::<f32>()).abs()
     };
     words
         .flat_map(|word| (0..hidden).map(move |at| (word, at)))
@@ -58,21 +55,21 @@ fn distance_from_corners(member: &Member, material: &Material<'_>) -> f32 {
 
 #[test]
 fn every_parameter_receives_its_gradient() {
-    let (vectors, forms, gold, examples) = corpus();
-    let material = Material { layout: LAYOUT, vectors: &vectors, forms: &forms, gold: &gold };
-    // Vectors are within -1..1 and a word has two forms, so a step moves no unit across its corner.
+    let (vectors, gold, examples) = corpus();
+    let material = Material { layout: LAYOUT, vectors: &vectors, gold: &gold };
+    // Vectors are within -1..1, so a step moves no unit across its corner.
     const STEP: f32 = 2e-3;
     let far = |member: &Member| distance_from_corners(member, &material) > 2.0 * STEP;
     let mut member = (0..).map(member).find(far).expect("one in a few");
     let mut pass = Pass::default();
     let mut gradient = vec![0.0; member.parameters.len()];
-    member.gradient(&material, &examples, &mut pass, None, &mut gradient);
+    member.gradient(&material, &examples, &mut pass, None, &mut gradient).expect("readable");
     let lattice = Parts::new(LAYOUT).lattice;
     let mut unused = vec![0.0; gradient.len()];
     for at in 0..gradient.len() {
         let mut loss = |change: f32| {
             member.parameters[at] += change;
-            let loss = member.gradient(&material, &examples, &mut pass, None, &mut unused);
+            let loss = member.gradient(&material, &examples, &mut pass, None, &mut unused).expect("readable");
             member.parameters[at] -= change;
             loss
         };
@@ -101,14 +98,14 @@ fn learning_finds_what_vectors_say() {
     // The vector's first value says whether its word is an entity, its second whether the *next* word is one.
     let mut random = Random::new(5, 0);
     let entity: Vec<bool> = (0..400).map(|_| random.next() % 4 == 0).collect();
-    let layout = Layout { width: 2, hidden: 6, reach: 1, tags: 3, forms: 0 };
+    let layout = Layout { width: 2, hidden: 6, reach: 1, tags: 3 };
     let sign = |is: bool| if is { 1.0 } else { -1.0 };
     let vectors: Vec<f32> =
         (0..400).flat_map(|at| [random.symmetric(), sign(at < 399 && entity[at + 1])]).collect();
     let gold: Vec<Tag> = entity.iter().map(|&is| u16::from(is)).collect();
     let examples: Vec<Range<usize>> = (0..40).map(|at| at * 10 + 1..at * 10 + 10).collect();
-    let (vectors, forms) = (vectors_of(2, &vectors), Forms::default());
-    let material = Material { layout, vectors: &vectors, forms: &forms, gold: &gold };
+    let vectors = vectors_of(2, &vectors);
+    let material = Material { layout, vectors: &vectors, gold: &gold };
     let recipe = ContextualRecipe {
         epochs: 60,
         batch_words: 64,
@@ -118,7 +115,7 @@ fn learning_finds_what_vectors_say() {
     };
     let watch = |_: f32, _: Option<f64>| ControlFlow::Continue(());
     let member = learn(&material, &examples, &recipe, &mut random, &watch).expect("finite");
-    let scores = member.emissions(&material, &examples);
+    let scores = member.emissions(&material, &examples).expect("readable");
     let words: Vec<usize> = examples.iter().cloned().flatten().collect();
     // The first word of an example has no neighbour before it to be told by.
     let right = words.iter().enumerate().filter(|(row, word)| {
@@ -130,8 +127,8 @@ fn learning_finds_what_vectors_say() {
 
 #[test]
 fn learning_stops_when_told() {
-    let (vectors, forms, gold, examples) = corpus();
-    let material = Material { layout: LAYOUT, vectors: &vectors, forms: &forms, gold: &gold };
+    let (vectors, gold, examples) = corpus();
+    let material = Material { layout: LAYOUT, vectors: &vectors, gold: &gold };
     let stop = |_: f32, _: Option<f64>| ControlFlow::Break(());
     let recipe = ContextualRecipe::default();
     let outcome = learn(&material, &examples, &recipe, &mut Random::new(1, 1), &stop);

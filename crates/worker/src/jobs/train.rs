@@ -164,7 +164,9 @@ fn learn_bundle(
     };
     training::train(&request, &mut watch).map_err(|error| match error {
         TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
-        TrainError::Encoder(_) | TrainError::Threads { .. } => Failure::Transient(error.to_string()),
+        TrainError::Encoder(_) | TrainError::Threads { .. } | TrainError::Scratch { .. } => {
+            Failure::Transient(error.to_string())
+        }
         TrainError::TooLittle { .. } => Failure::refused(ErrorKind::Field, error.to_string()),
         TrainError::EncoderMissing => {
             let next = "`spindle encoder add` installs one, and the lexical configuration needs none";
