@@ -4,9 +4,8 @@ use crate::clock::EpochClock;
 use crate::state::{Grants, State};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
@@ -19,9 +18,6 @@ use wasmtime_wasi_http::handler::{
 const REQUESTS_PER_INSTANCE_MAX: usize = 1_024;
 /// Requests one instance answers at the same time.
 const CONCURRENT_REQUESTS_PER_INSTANCE_MAX: usize = 16;
-/// Instances per processor that answer one request at a time before they share, where models compute: an instance waits
-/// with all its requests for a model, and models compute what many ask for together.
-const INSTANCES_ALONE_PER_PROCESSOR: usize = 4;
 /// How long an instance without work keeps its memory (and what it has parsed).
 const IDLE_INSTANCE: Duration = Duration::from_secs(300);
 /// How long work may go on after a request's time.
@@ -34,10 +30,8 @@ pub(crate) struct Runner {
     pub(crate) grants: Arc<Grants>,
     pub(crate) clock: Arc<EpochClock>,
     pub(crate) request_time_max: Duration,
-    /// Whether requests wait for models.
-    pub(crate) models: bool,
-    /// Instances there are.
-    pub(crate) instances: Arc<AtomicUsize>,
+    /// Whether every request has an instance to itself.
+    pub(crate) alone: bool,
     /// Set when the host ends, so that instances it drops are not taken for failures.
     pub(crate) ending: Arc<AtomicBool>,
 }
@@ -67,8 +61,7 @@ impl HandlerState for Runner {
             state: Work {
                 request_time_max: self.request_time_max,
                 clock: Arc::clone(&self.clock),
-                alone: self.models.then(instances_alone).unwrap_or_default(),
-                instances: Counted::new(&self.instances),
+                concurrent_max: if self.alone { 1 } else { CONCURRENT_REQUESTS_PER_INSTANCE_MAX },
                 ending: Arc::clone(&self.ending),
             },
         })
@@ -79,30 +72,8 @@ impl HandlerState for Runner {
 pub(crate) struct Work {
     request_time_max: Duration,
     clock: Arc<EpochClock>,
-    /// As long as there are fewer instances, requests get one each.
-    alone: usize,
-    instances: Counted,
+    concurrent_max: usize,
     ending: Arc<AtomicBool>,
-}
-
-/// One of the instances there are, as long as it lives.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn instances_alone() -> usize {
-    available_parallelism().map_or(1, usize::from) * INSTANCES_ALONE_PER_PROCESSOR
 }
 
 impl WorkerState for Work {
@@ -112,9 +83,7 @@ impl WorkerState for Work {
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= REQUESTS_PER_INSTANCE_MAX {
             ShouldAccept::Never
-        } else if concurrent >= CONCURRENT_REQUESTS_PER_INSTANCE_MAX
-            || (concurrent > 0 && self.instances.0.load(Ordering::Relaxed) < self.alone)
-        {
+        } else if concurrent >= self.concurrent_max {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes

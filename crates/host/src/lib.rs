@@ -3,6 +3,7 @@
 //!
 //! It knows nothing of entities, projects or jobs. What it can't provide it refuses at start-up, by name.
 
+mod admission;
 mod clock;
 mod component;
 mod engine;

@@ -123,6 +123,9 @@ pub struct ComponentSettings {
     /// Whether the component may load models by name over `wasi:nn`.
     #[serde(default)]
     pub models: bool,
+    /// Most instances for each processor, every one of which answers one request at a time while others wait. When absent,
+    /// instances answer several requests at once, and there are as many as needed.
+    pub instances_per_processor: Option<usize>,
     /// Largest request body in bytes; the host's default when absent.
     pub request_body_bytes_max: Option<u64>,
     /// Longest time for one answer in milliseconds; the host's default when absent.

@@ -1,5 +1,6 @@
 //! The application as an HTTP server.
 
+use crate::admission::{Admission, Refusal};
 use crate::clock::EpochClock;
 use crate::component::Runner;
 use crate::engine::{self, EngineError};
@@ -103,6 +104,8 @@ pub struct HostSettings {
 
 struct Served {
     handler: ProxyHandler<Runner>,
+    /// For components whose requests get an instance each.
+    admission: Option<Admission>,
     body_bytes_max: u64,
     request_time_max: Duration,
 }
@@ -227,6 +230,18 @@ impl Host {
             Err(reason) => return error(StatusCode::BAD_REQUEST, "InvalidRequest", &reason),
         };
         let begun = Instant::now();
+        let (request, _place) = match &served.admission {
+            None => (request, None),
+            Some(admission) => match admission.admit(request, served.request_time_max).await {
+                Ok((request, place)) => (request, Some(place)),
+                Err(Refusal::TooLarge) => return too_large(served.body_bytes_max),
+                Err(Refusal::TooSlow) => return too_slow(served.request_time_max),
+                Err(Refusal::Broken) => {
+                    let reason = "the request body could not be read to its end";
+                    return error(StatusCode::BAD_REQUEST, "InvalidRequest", reason);
+                }
+            },
+        };
         match served.handler.handle((), request).await {
             Ok(response) => response,
             // A guest that waits is told by its timer; one that computes is ended, and nothing but the time says why.
@@ -290,12 +305,12 @@ impl Loader<'_> {
             grants: Arc::new(grants),
             clock: Arc::clone(&self.clock),
             request_time_max,
-            models: own.models,
-            instances: Arc::default(),
+            alone: own.instances_per_processor.is_some(),
             ending: Arc::clone(&self.ending),
         };
         let body_bytes_max = own.request_body_bytes_max.unwrap_or(self.settings.request_body_bytes_max);
-        Ok(Served { handler: ProxyHandler::new(runner), body_bytes_max, request_time_max })
+        let admission = own.instances_per_processor.map(Admission::new);
+        Ok(Served { handler: ProxyHandler::new(runner), admission, body_bytes_max, request_time_max })
     }
 
     fn databases(&self, id: &str, component: &Component) -> Result<Databases, HostError> {
