@@ -13,13 +13,15 @@ use jiff::{SignedDuration, Timestamp};
 use language_api::Limits;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long a lease lasts without a heartbeat.
 const LEASE: Duration = Duration::from_secs(20);
 /// How often progress is written and cancellation noticed.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// Until how a job ended is written again, at first.
+const END_PAUSE: Duration = Duration::from_millis(250);
 /// How often expired jobs and replaced labels are removed.
 const SWEEP: Duration = Duration::from_secs(600);
 /// Attempts before a transient fault counts as final.
@@ -262,11 +264,27 @@ async fn execute(run: Run) {
             "the job failed by a defect of this server; its log says where",
         ))
     });
-    match conclude(&run, done).await {
-        Ok(()) | Err(catalog::Error::LeaseLost { .. }) => {}
-        Err(error) => {
-            tracing::error!(%job, %error, "could not write how the job ended; it will be run again")
+    write_end(&run, done).await;
+}
+
+/// Writes how the job ended. The database may be busy or away for a moment: until the lease is over it is tried again, since
+/// the job would be run again otherwise.
+async fn write_end(run: &Run, done: Result<Option<Outcome>, Failure>) {
+    let begun = Instant::now();
+    let mut pause = END_PAUSE;
+    loop {
+        let error = match conclude(run, &done).await {
+            Ok(()) | Err(catalog::Error::LeaseLost { .. }) => return,
+            Err(error) => error,
+        };
+        let job = &run.job.id;
+        if begun.elapsed() + pause > LEASE {
+            tracing::error!(job, %error, "could not write how the job ended; it will be run again");
+            return;
         }
+        tracing::warn!(job, %error, "could not write how the job ended; trying again");
+        tokio::time::sleep(pause).await;
+        pause *= 2;
     }
 }
 
@@ -293,7 +311,7 @@ async fn keep_alive(run: Arc<Run>) {
     }
 }
 
-async fn conclude(run: &Run, done: Result<Option<Outcome>, Failure>) -> Result<(), catalog::Error> {
+async fn conclude(run: &Run, done: &Result<Option<Outcome>, Failure>) -> Result<(), catalog::Error> {
     let catalog = &run.services.catalog;
     let now = Timestamp::now();
     let job = &run.job.id;
@@ -303,7 +321,7 @@ async fn conclude(run: &Run, done: Result<Option<Outcome>, Failure>) -> Result<(
     match done {
         Ok(Some(outcome)) => {
             tracing::info!(%job, "job succeeded");
-            catalog.finish(&run.lease, &outcome, now).await
+            catalog.finish(&run.lease, outcome, now).await
         }
         // The code that ran it has written how it ended, in the same transaction as its result.
         Ok(None) => Ok(()),
@@ -315,10 +333,11 @@ async fn conclude(run: &Run, done: Result<Option<Outcome>, Failure>) -> Result<(
             catalog.retry_later(&run.lease, now.saturating_add(pause).unwrap_or(now), now).await
         }
         Err(Failure::Transient(reason)) => {
-            let error = language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason).body();
+            let error =
+                language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason.clone()).body();
             fail(run, &[error], now).await
         }
-        Err(Failure::Refused(errors)) => fail(run, &errors, now).await,
+        Err(Failure::Refused(errors)) => fail(run, errors, now).await,
     }
 }
 
