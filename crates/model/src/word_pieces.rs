@@ -67,7 +67,7 @@ impl Cutter {
         Ok(pieces.map(|(&id, &(start, end))| Piece { id: id as i32, start, end }).collect())
     }
 
-    #[cfg(test)]
+    /// The id of `piece`, if it is in the vocabulary.
     pub(crate) fn id(&self, piece: &str) -> Option<i32> {
         self.tokenizer.token_to_id(piece).map(|id| id as i32)
     }

@@ -17,6 +17,8 @@ pub(crate) struct Judgement {
     pub(crate) boldness: f64,
     /// What scores are divided by so that the right readings are likeliest.
     pub(crate) temperature: f64,
+    /// Negative log-likelihood of the right readings at this temperature, summed.
+    pub(crate) loss: f64,
 }
 
 /// What is learned from and what is held out.
@@ -72,7 +74,8 @@ pub(crate) fn judge(corpus: &Corpus, trials: &[Trial], ground: &Ground<'_>, fits
         });
         parts.iter().sum()
     };
-    Judgement { f1, boldness, temperature: lowest(loss) }
+    let temperature = lowest(&loss);
+    Judgement { f1, boldness, temperature, loss: loss(temperature) }
 }
 
 /// Part of F1 that boldness may cost on what is held out: scores closer together than this say nothing, and texts to

@@ -25,20 +25,17 @@ impl PieceTokenizer {
         text: &str,
         segmentation: &Segmentation,
     ) -> Result<Familiarity, TokenizerError> {
-        let known = |name: &str| self.tokenizer.token_to_id(name);
-        let unknown = known("[UNK]").or_else(|| known("<unk>"));
+        let unknown = self.cutter.id("[UNK]").or_else(|| self.cutter.id("<unk>"));
         let mut familiarity = Familiarity::default();
         for words in segmentation.sequences() {
             let span = segmentation.span(words.clone());
-            let encoded = self.tokenizer.encode(span.slice(text), false);
-            let encoded = encoded.map_err(|error| TokenizerError::Failed(error.to_string()))?;
-            let mut pieces = encoded.get_offsets().iter().zip(encoded.get_ids()).peekable();
+            let mut pieces = self.cutter.cut(span.slice(text))?.into_iter().peekable();
             for word in &segmentation.words[words] {
                 let end = word.span.end.get() - span.start.get();
                 let (mut count, mut strange) = (0, false);
-                while let Some((_, &id)) = pieces.next_if(|((_, piece_end), _)| *piece_end <= end) {
+                while let Some(piece) = pieces.next_if(|piece| piece.end <= end) {
                     count += 1;
-                    strange |= Some(id) == unknown;
+                    strange |= Some(piece.id) == unknown;
                 }
                 let letters = word.span.slice(text);
                 if letters.starts_with(char::is_alphabetic) {
