@@ -61,7 +61,8 @@ fn a_type_with_one_label_trains_and_is_named() -> Result<()> {
     project.put(&server)?;
     let state = project.train(&server.client(), "m", "latest")?;
     assert_eq!(state["status"], "succeeded", "{state}");
-    assert_eq!(rules(&state, "Fee"), ["fewLabels", "notTested"]);
+    let rules = rules(&state, "Fee");
+    assert!(rules.starts_with(&["fewLabels".to_owned(), "notTested".to_owned()]), "{rules:?}");
     let shown = server.client().get(&project.path("/models/m"))?.expect(200)?;
     assert_eq!(shown["lineage"]["split"]["testDocuments"], 3, "{shown}");
     Ok(())
