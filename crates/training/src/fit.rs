@@ -223,7 +223,10 @@ impl<'a> Ground<'a> {
             let mut small = Objective::new(self.corpus, &few, examples, active.len(), self.given, recipe.l2);
             let mut y = data.gather(&x[..weights], &active);
             y.extend(&x[weights..]);
+            // Residuals are large, and only one search at a time writes them.
+            std::mem::swap(&mut small.residuals, &mut objective.residuals);
             search.go(&mut small, &mut y, most - FIRST - LAST)?;
+            std::mem::swap(&mut small.residuals, &mut objective.residuals);
             let known = small.weights();
             data.scatter(&y[..known], &active, &mut x[..weights]);
             x[weights..].copy_from_slice(&y[known..]);
