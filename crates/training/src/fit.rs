@@ -270,7 +270,10 @@ impl<'a> Ground<'a> {
             small.chain.stop = self.stop;
             let mut y = data.gather(&x[..weights], &active);
             y.extend(&x[weights..]);
+            // Residuals are large, and only one search at a time writes them.
+            std::mem::swap(&mut small.residuals, &mut objective.residuals);
             search.go(&mut small, &mut y, most - FIRST - LAST)?;
+            std::mem::swap(&mut small.residuals, &mut objective.residuals);
             let known = small.weights();
             data.scatter(&y[..known], &active, &mut x[..weights]);
             x[weights..].copy_from_slice(&y[known..]);

@@ -92,7 +92,6 @@ fn passes_over_the_features_that_matter_end_where_passes_over_all_do() {
 #[test]
 fn learning_stops_when_told() {
     let corpus = corpus();
-    let data = &corpus.features;
     let ground = Ground::new(&corpus, None);
     let recipe = LexicalRecipe::default();
     let stopped = ground.fit(&corpus.examples, &recipe, None, |_, _| ControlFlow::Break(()));
