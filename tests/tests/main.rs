@@ -18,6 +18,8 @@ mod events;
 mod exchange;
 #[path = "themes/extraction.rs"]
 mod extraction;
+#[path = "themes/healing.rs"]
+mod healing;
 #[path = "themes/identity.rs"]
 mod identity;
 #[path = "themes/interface.rs"]
@@ -36,5 +38,11 @@ mod restart;
 mod scenarios;
 #[path = "themes/sdk.rs"]
 mod sdk;
+#[path = "themes/sns.rs"]
+mod sns;
+#[path = "themes/storage_clients.rs"]
+mod storage_clients;
 #[path = "themes/stream.rs"]
 mod stream;
+#[path = "themes/subscribers.rs"]
+mod subscribers;

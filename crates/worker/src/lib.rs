@@ -9,12 +9,14 @@ mod documents;
 mod encoder;
 mod failure;
 mod jobs;
+mod outward;
 mod run;
 mod serving;
 mod watching;
 
 pub use encoder::EncoderSource;
 pub use failure::Failure;
+pub use outward::Outward;
 pub use run::{Dispatch, Services, Worker, WorkerSettings};
 pub use serving::Serving;
 

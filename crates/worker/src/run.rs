@@ -3,6 +3,7 @@
 use crate::announce::announce;
 use crate::encoder::EncoderSource;
 use crate::failure::Failure;
+use crate::outward::Outward;
 use crate::serving::Serving;
 use crate::{Catalog, jobs};
 use blobs::Blobs;
@@ -23,6 +24,10 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const SWEEP: Duration = Duration::from_secs(600);
 /// Attempts before a transient fault counts as final.
 const ATTEMPTS_MAX: u64 = 5;
+/// Jobs that wait for servers of other people, at once: they cost no processor, and must not keep others waiting.
+const OUTWARD_JOBS: usize = 16;
+/// Growth of the pause between attempts to tell a subscriber.
+const SUBSCRIBER_PAUSE_GROWTH: i64 = 3;
 
 /// What jobs work with.
 pub struct Services {
@@ -44,6 +49,8 @@ pub struct Services {
     pub dispatch: Dispatch,
     /// Models that documents are extracted from with.
     pub serving: Serving,
+    /// Calls to servers of other people.
+    pub outward: Outward,
 }
 
 /// The installation's own HTTP endpoint, which runs extraction jobs.
@@ -116,6 +123,20 @@ impl Run {
         self.changed.store(true, Ordering::Release);
     }
 
+    /// How long to wait before the next attempt; `None` after the last.
+    fn patience(&self) -> Option<SignedDuration> {
+        let attempt = self.job.attempt;
+        if self.job.kind != JobKind::Deliver {
+            let pause = SignedDuration::from_millis(250 << attempt.min(6));
+            return (attempt < ATTEMPTS_MAX).then_some(pause);
+        }
+        let limits = &self.services.limits;
+        let growth = SUBSCRIBER_PAUSE_GROWTH
+            .saturating_pow(u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+        let pause = i64::from(limits.subscriber_pause_milliseconds).saturating_mul(growth);
+        (attempt < u64::from(limits.subscriber_attempts_max)).then(|| SignedDuration::from_millis(pause))
+    }
+
     fn latest_progress(&self) -> Option<String> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -143,9 +164,35 @@ impl Worker {
     }
 
     /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Jobs that wait for servers of other people have a lane of their own: one that hangs keeps no other job waiting.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
         let sweeping = tokio::spawn(sweep(self.services.catalog.clone()));
         let announcing = tokio::spawn(look_through(Arc::clone(&self.services)));
+        let (outward, inward): (Vec<_>, Vec<_>) =
+            self.settings.kinds.iter().copied().partition(|kind| JobKind::OUTWARD.contains(kind));
+        let lane = |kinds, parallel| Self {
+            services: Arc::clone(&self.services),
+            settings: WorkerSettings { kinds, parallel, ..self.settings.clone() },
+            bell: Arc::default(),
+        };
+        let lanes = [lane(inward, self.settings.parallel), lane(outward, OUTWARD_JOBS)];
+        let bells = lanes.each_ref().map(|lane| Arc::clone(&lane.bell));
+        let bell = self.bell;
+        let ringing = tokio::spawn(async move {
+            loop {
+                bell.notified().await;
+                bells.iter().for_each(|bell| bell.notify_one());
+            }
+        });
+        let [inward, outward] = lanes;
+        tokio::join!(inward.work(stop.clone()), outward.work(stop));
+        for task in [sweeping, announcing, ringing] {
+            task.abort();
+        }
+    }
+
+    /// Leases and runs jobs of the settings' kinds until `stop` turns true.
+    async fn work(self, mut stop: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(self.settings.parallel));
         while !*stop.borrow() {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
@@ -170,8 +217,6 @@ impl Worker {
                 }
             }
         }
-        sweeping.abort();
-        announcing.abort();
     }
 
     async fn lease(&self) -> Option<Run> {
@@ -288,15 +333,16 @@ async fn conclude(run: &Run, done: Result<Option<Outcome>, Failure>) -> Result<(
         Ok(None) => Ok(()),
         Err(Failure::LeaseLost) => Ok(()),
         Err(Failure::Cancelled) => catalog.finish(&run.lease, &Outcome::cancelled(), now).await,
-        Err(Failure::Transient(reason)) if run.job.attempt < ATTEMPTS_MAX => {
-            let pause = SignedDuration::from_millis(250 << run.job.attempt.min(6));
-            tracing::warn!(%job, reason, "job will be tried again");
-            catalog.retry_later(&run.lease, now.saturating_add(pause).unwrap_or(now), now).await
-        }
-        Err(Failure::Transient(reason)) => {
-            let error = language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason).body();
-            fail(run, &[error], now).await
-        }
+        Err(Failure::Transient(reason)) => match run.patience() {
+            Some(pause) => {
+                tracing::warn!(%job, reason, "job will be tried again");
+                catalog.retry_later(&run.lease, now.saturating_add(pause).unwrap_or(now), now).await
+            }
+            None => {
+                let error = language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason).body();
+                fail(run, &[error], now).await
+            }
+        },
         Err(Failure::Refused(errors)) => fail(run, &errors, now).await,
     }
 }
