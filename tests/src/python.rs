@@ -3,10 +3,11 @@
 use crate::command::output;
 use crate::places::root;
 use crate::server::Server;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::{env, fs};
 
@@ -45,6 +46,13 @@ pub const AWS: Environment = Environment {
     variable: "SPINDLE_TEST_AWS_PYTHON",
     folder: "build/python-aws",
     requirements: "tests/python/requirements-aws.txt",
+};
+
+/// Where storage events come from and go to elsewhere: a foreign S3 service, SNS, a receiver of webhooks.
+pub const EVENTS: Environment = Environment {
+    variable: "SPINDLE_TEST_EVENTS_PYTHON",
+    folder: "build/python-events",
+    requirements: "tests/python/requirements-events.txt",
 };
 
 /// A tool that makes up calls from a description of an API.
@@ -90,6 +98,20 @@ impl Environment {
         Ok(program)
     }
 
+    /// Starts a script of `tests/python` that goes on until it is dropped.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub fn start<A: AsRef<OsStr>>(self, script: &str, arguments: &[A]) -> Result<Script> {
+        let mut command = Command::new(self.interpreter()?);
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(root().join("tests/python").join(script)).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take().context("no standard input")?;
+        let output = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Script { child, input, output })
+    }
+
     /// Runs a script of `tests/python` and returns what it printed.
     ///
     /// # Errors
@@ -100,6 +122,43 @@ impl Environment {
         command.env("NO_PROXY", "127.0.0.1,localhost").env("PYTHONDONTWRITEBYTECODE", "1");
         command.arg(root().join("tests/python").join(script)).args(arguments);
         Ok(String::from_utf8(output(&mut command)?.stdout)?)
+    }
+}
+
+/// A running script, which speaks in lines; it is killed when dropped.
+#[derive(Debug)]
+pub struct Script {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Script {
+    /// The next line it prints.
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        ensure!(self.output.read_line(&mut line)? > 0, "the script ended");
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// What it prints when it is told a line.
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn ask(&mut self, line: &str) -> Result<String> {
+        writeln!(self.input, "{line}")?;
+        self.input.flush()?;
+        self.line()
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Scenario {
     /// Limits of a server of its own; without them it shares one.
     #[serde(default)]
     pub limits: Option<Value>,
+    /// Where subscribers of a server of its own may listen.
+    #[serde(default)]
+    pub subscribers: Option<String>,
     /// Access keys to make: variable and role.
     #[serde(default)]
     keys: BTreeMap<String, String>,

@@ -65,8 +65,17 @@ impl Server {
     /// # Errors
     /// See [`Server::start`].
     pub fn start_with(data: &Path, arguments: &[&OsStr]) -> Result<Self> {
+        Self::start_in(data, arguments, &[])
+    }
+
+    /// [`Server::start_with`] in an environment with more variables.
+    ///
+    /// # Errors
+    /// See [`Server::start`].
+    pub fn start_in(data: &Path, arguments: &[&OsStr], variables: &[(&str, &OsStr)]) -> Result<Self> {
         let log = log_beside(data);
-        let child = up(data, &log, &[&["--listen".as_ref(), "127.0.0.1:0".as_ref()], arguments].concat())?;
+        let arguments = [&["--listen".as_ref(), "127.0.0.1:0".as_ref()], arguments].concat();
+        let child = up(data, &log, &arguments, variables)?;
         let mut server = Self {
             child,
             data: data.to_path_buf(),
@@ -207,14 +216,19 @@ impl Refused {
 pub fn refused<A: AsRef<OsStr>>(data: &Path, arguments: &[A]) -> Result<Refused> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("output");
-    let mut child = up(data, &log, arguments)?;
+    let mut child = up(data, &log, arguments, &[])?;
     let ended = wait(&mut child, START_MAX);
     let output = fs::read_to_string(&log)?;
     Ok(Refused { status: ended.with_context(|| output.clone())?, output })
 }
 
 /// Starts the program with its output in `log`.
-fn up<A: AsRef<OsStr>>(data: &Path, log: &Path, arguments: &[A]) -> Result<Child> {
+fn up<A: AsRef<OsStr>>(
+    data: &Path,
+    log: &Path,
+    arguments: &[A],
+    variables: &[(&str, &OsStr)],
+) -> Result<Child> {
     if let Some(parent) = log.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -225,6 +239,7 @@ fn up<A: AsRef<OsStr>>(data: &Path, log: &Path, arguments: &[A]) -> Result<Child
         .arg("--data")
         .arg(data)
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)

@@ -22,6 +22,8 @@ mod exchange;
 mod extraction;
 #[path = "themes/hard_trainings.rs"]
 mod hard_trainings;
+#[path = "themes/healing.rs"]
+mod healing;
 #[path = "themes/identity.rs"]
 mod identity;
 #[path = "themes/interface.rs"]
@@ -40,5 +42,11 @@ mod restart;
 mod scenarios;
 #[path = "themes/sdk.rs"]
 mod sdk;
+#[path = "themes/sns.rs"]
+mod sns;
+#[path = "themes/storage_clients.rs"]
+mod storage_clients;
 #[path = "themes/stream.rs"]
 mod stream;
+#[path = "themes/subscribers.rs"]
+mod subscribers;

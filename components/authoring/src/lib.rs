@@ -4,9 +4,12 @@ use authoring::{Answer, Authoring};
 use bytes::Bytes;
 use catalog::JobKind;
 use http_body_util::Full;
-use language_api::{AuthoringRoute as Route, Call};
+use language_api::{AllowedSubscribers, ApiError, AuthoringRoute as Route, Call, ErrorKind};
 use spin_sdk::http::{Request, Response};
-use spin_sdk::http_service;
+use spin_sdk::{http_service, variables};
+use storage_events::WebhookSecret;
+
+const SUBSCRIBERS: &str = "subscribers";
 
 #[http_service]
 async fn handle(request: Request) -> Response<Full<Bytes>> {
@@ -49,6 +52,16 @@ async fn decide(call: Call) -> Answer {
         Route::ListStorageEvents => view.list_storage_events().await,
         Route::GetAutomation { project } => view.get_automation(&project).await,
         Route::PutAutomation { project } => view.put_automation(&project, &call.body).await,
+        Route::ListSubscribers { project } => view.list_subscribers(&project).await,
+        Route::PutSubscriber { project, subscriber } => {
+            let allowed = allowed_subscribers().await?;
+            view.put_subscriber(&project, &subscriber, &call.body, &allowed, &new_secret()?).await
+        }
+        Route::DeleteSubscriber { project, subscriber } => {
+            view.delete_subscriber(&project, &subscriber).await
+        }
+        Route::ListDeliveries { project } => view.list_deliveries(&project).await,
+        Route::RetryDelivery { project, job } => view.retry_delivery(&project, job).await,
         Route::ListJobs { project } => view.list_jobs(&project).await,
         Route::ListResources { project } => view.list_resources(&project).await,
         Route::ListExportedModels { project } => view.list_exported_models(&project).await,
@@ -94,4 +107,18 @@ async fn decide(call: Call) -> Answer {
         Route::GetExportJob { project, job } => view.get_export_job(&project, job).await,
         Route::GetExportResult { project, job } => view.get_export_result(&project, job).await,
     }
+}
+
+/// Where this installation sends events.
+async fn allowed_subscribers() -> Result<AllowedSubscribers, ApiError> {
+    let unusable = |reason: String| ApiError::new(ErrorKind::Unavailable, reason);
+    let text = variables::get(SUBSCRIBERS).await;
+    let text = text.map_err(|_| unusable(format!("the variable {SUBSCRIBERS} is not set")))?;
+    AllowedSubscribers::parse(&text).map_err(|error| unusable(format!("{SUBSCRIBERS}: {error}")))
+}
+
+/// A secret that nobody knows yet.
+fn new_secret() -> Result<WebhookSecret, ApiError> {
+    let random = [guest::new_id(), guest::new_id()].map(|id| id.into_bytes()).concat();
+    WebhookSecret::new(&random).map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))
 }

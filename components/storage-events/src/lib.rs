@@ -2,17 +2,20 @@
 //!
 //! It reads no object and knows no project; a message that comes twice changes nothing the second time.
 
-use catalog::NewStorageEvent;
+use catalog::{NewStorageEvent, TopicState};
 use language_api::storage_events::AcceptedEvents;
 use language_api::{ApiError, Call, ErrorKind, Reply};
 use serde::Serialize;
 use spin_sdk::http::{HeaderMap, IntoResponse, Request};
 use spin_sdk::{http_service, variables};
-use storage_events::{Change, Delivery, Malformed, Received, StorageEvent};
+use storage_events::{Change, Delivery, Malformed, Received, SnsKind, SnsMessage, StorageEvent};
 
 const EVENTS_SECRET: &str = "events_secret";
 /// The source that the installation's own secret stands for: its embedded storage, and whoever was given the secret.
 const OWN: &str = "installation";
+/// Header of a message of SNS that comes without its envelope, and so without a signature.
+const RAW_TOPIC: &str = "x-amz-sns-topic-arn";
+const RAW: &str = "x-amz-sns-rawdelivery";
 const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];
 
 #[derive(Serialize)]
@@ -46,7 +49,11 @@ async fn decide(call: Call, headers: HeaderMap) -> Result<Reply, ApiError> {
         }
         "POST" => {
             let source = source(&call, header("authorization")).await?;
+            if header(RAW).is_some_and(|raw| raw.eq_ignore_ascii_case("true")) {
+                check_topic(&source, &header(RAW_TOPIC).unwrap_or_default()).await?;
+            }
             match delivery.read().map_err(refused)? {
+                Received::Sns(message) => sns(&source, &message, &call.body).await,
                 Received::Events(events) => accept(&source, events).await,
                 Received::Validation(code) => Ok(Reply::ok(&Validated { validation_response: code })),
             }
@@ -82,7 +89,44 @@ async fn accept(source: &str, events: Vec<StorageEvent>) -> Result<Reply, ApiErr
     let events: Vec<NewStorageEvent> = events.into_iter().map(new_event).collect();
     let accepted = guest::catalog().await?.accept_events(source, &events, guest::now()).await?;
     let repeated = (events.len() as u64).saturating_sub(accepted);
-    Ok(Reply::ok(&AcceptedEvents { accepted, repeated }))
+    Ok(Reply::ok(&AcceptedEvents { accepted, repeated, queued: None }))
+}
+
+/// A message of SNS counts when its topic is the sender's and its signature fits; what needs a look around, a job does.
+async fn sns(source: &str, message: &SnsMessage, body: &[u8]) -> Result<Reply, ApiError> {
+    check_topic(source, message.topic()).await?;
+    let catalog = guest::catalog().await?;
+    let certificates = catalog.sns_certificates(source, message.certificate_url()).await?;
+    let is_known = !certificates.is_empty();
+    if is_known && !certificates.iter().any(|certificate| message.verify(certificate).is_ok()) {
+        let reason =
+            "the signature fits none of the certificates: the message was forged or changed on its way";
+        return Err(ApiError::new(ErrorKind::Forbidden, reason).at("#/Signature"));
+    }
+    match message.kind() {
+        SnsKind::Notification if is_known => accept(source, message.events().map_err(refused)?).await,
+        SnsKind::Unsubscription if is_known => {
+            let reason = "SNS will deliver no more";
+            catalog.put_topic_state(source, message.topic(), Some(TopicState::Ended), reason).await?;
+            Ok(Reply::ok(&AcceptedEvents { accepted: 0, repeated: 0, queued: None }))
+        }
+        _ => {
+            catalog.enqueue_sns(source, message.topic(), body.to_vec(), guest::now()).await?;
+            Ok(Reply::ok(&AcceptedEvents { accepted: 0, repeated: 0, queued: Some(1) }))
+        }
+    }
+}
+
+async fn check_topic(source: &str, topic: &str) -> Result<(), ApiError> {
+    let allowed = guest::catalog().await?.sns_topics(source).await?;
+    if allowed.iter().any(|allowed| allowed.topic == topic) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the source {source:?} does not speak for the topic {topic:?} of SNS; the operator allows it with \
+         spindle source add NAME --kind sns --topic ARN"
+    );
+    Err(ApiError::new(ErrorKind::Forbidden, reason).at("#/TopicArn"))
 }
 
 fn new_event(event: StorageEvent) -> NewStorageEvent {

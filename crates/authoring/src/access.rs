@@ -16,6 +16,8 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::GetDeletionJob { .. }
         | Route::GetAutomation { .. }
         | Route::ListJobs { .. }
+        | Route::ListSubscribers { .. }
+        | Route::ListDeliveries { .. }
         | Route::GetProject { .. }
         | Route::GetImportJob { .. }
         | Route::Export { .. }
@@ -53,6 +55,9 @@ pub fn role_needed(route: &Route) -> Role {
         | Route::DeleteModel { .. }
         | Route::DeleteExportedModel { .. }
         | Route::PutAutomation { .. }
+        | Route::PutSubscriber { .. }
+        | Route::DeleteSubscriber { .. }
+        | Route::RetryDelivery { .. }
         | Route::AssignResources { .. }
         | Route::UnassignResources { .. }
         | Route::DeleteFromResources { .. }

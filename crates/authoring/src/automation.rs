@@ -99,7 +99,7 @@ fn event_state(found: StorageEvent) -> Result<StorageEventState, ApiError> {
 }
 
 fn project_job(job: Job) -> Result<ProjectJob, ApiError> {
-    let tells = matches!(job.kind, JobKind::Automate | JobKind::ExtractDocument);
+    let tells = matches!(job.kind, JobKind::Automate | JobKind::ExtractDocument | JobKind::Deliver);
     let told = job.result.as_deref().filter(|_| tells).map(serde_json::from_str::<Told>);
     Ok(ProjectJob {
         kind: camel(job.kind.word()),

@@ -19,6 +19,7 @@ mod models;
 pub mod payloads;
 mod projects;
 mod resources;
+mod subscribers;
 mod training;
 
 pub use access::role_needed;

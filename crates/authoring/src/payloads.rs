@@ -102,3 +102,15 @@ pub struct SwapPayload {
     /// The other.
     pub second: String,
 }
+
+/// What a delivery to a subscriber carries, from its start to its end: as the job's progress, since a payload is
+/// forgotten when a job ends, and an event that could not be delivered is not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryProgress {
+    /// The event, a CloudEvent.
+    pub event: serde_json::Value,
+    /// What the last attempt came to, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

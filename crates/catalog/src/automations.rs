@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::jobs;
 use crate::storage_events::own_job;
 use crate::transaction::Transaction;
-use crate::{Catalog, Connection, Driver, Error, JobKind, NewJob, Resource, Row};
+use crate::{Catalog, Connection, Driver, Error, JobKind, NewJob, Resource, Row, subscribers};
 
 const COLUMNS: &str =
     "settings, label_file_seen, label_file_imported, trained_set, trained_labeled, training_job";
@@ -57,6 +57,17 @@ pub struct NewExtraction {
     pub etag: String,
     /// What the worker needs to know.
     pub payload: Vec<u8>,
+}
+
+/// What a request to extract from a document came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// This job does it.
+    Started(String),
+    /// There is no such deployment: the document waits for it.
+    Waits,
+    /// It was extracted from before as it is now, or is being.
+    Known,
 }
 
 impl Automation {
@@ -112,6 +123,11 @@ impl<D: Driver> Catalog<D> {
             let sql = "UPDATE automations SET trained_set = ?2, trained_labeled = ?3 WHERE project = ?1";
             tx.execute(sql, &[project.into(), set.into(), labeled.into()]).await?;
         }
+        // Other settings may name a deployment that is there.
+        let sql = "SELECT COUNT(*) FROM waiting_extractions WHERE project = ?1";
+        if tx.count(sql, &[project.into()]).await? > 0 {
+            automate(&mut tx, project, now).await?;
+        }
         tx.commit().await
     }
 
@@ -157,45 +173,85 @@ impl<D: Driver> Catalog<D> {
         .map(drop)
     }
 
-    /// Puts a job into the queue for every document that was not extracted from as it is now; returns the job's id for
-    /// each, `None` where there is nothing to do.
+    /// Puts a job into the queue for every document that was not extracted from as it is now. While the project has no
+    /// `deployment` of that name, documents wait ([`Catalog::waiting_extractions`]).
     ///
     /// # Errors
     /// The database's own failures.
     pub async fn request_extractions(
         &self,
         project: &str,
+        deployment: &str,
         documents: &[NewExtraction],
         now: Timestamp,
-    ) -> Result<Vec<Option<String>>, Error> {
+    ) -> Result<Vec<Asked>, Error> {
         let mut tx = self.write().await?;
-        let mut started = Vec::with_capacity(documents.len());
-        let sql = "INSERT INTO automation_extractions (project, location, etag, job) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT (project, location) DO UPDATE SET etag = excluded.etag, job = excluded.job \
-                   WHERE automation_extractions.etag <> excluded.etag";
+        let sql = "SELECT COUNT(*) FROM deployments WHERE project = ?1 AND name = ?2";
+        let deployed = tx.count(sql, &[project.into(), deployment.into()]).await? > 0;
+        let mut asked = Vec::with_capacity(documents.len());
         for document in documents {
-            let new = own_job(JobKind::ExtractDocument, project, &document.location, now);
-            let values =
-                [project.into(), (&document.location).into(), (&document.etag).into(), (&new.id).into()];
-            let wanted = tx.execute(sql, &values).await? > 0;
-            if wanted {
-                jobs::enqueue(&mut tx, &NewJob { payload: document.payload.clone(), ..new.clone() }, now)
-                    .await?;
-            }
-            started.push(wanted.then_some(new.id));
+            asked.push(ask(&mut tx, project, deployed, document, now).await?);
         }
         tx.commit().await?;
-        Ok(started)
+        Ok(asked)
     }
 
-    /// Forgets that a document was extracted from: it is gone, and one of its name would be a new one.
+    /// Documents that wait for a deployment, as location and entity tag, by location; at most `limit`.
+    ///
+    /// # Errors
+    /// The database's own failures.
+    pub async fn waiting_extractions(
+        &self,
+        project: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let sql =
+            "SELECT location, etag FROM waiting_extractions WHERE project = ?1 ORDER BY location LIMIT ?2";
+        let rows = self.query(sql, &[project.into(), i64::from(limit).into()]).await?;
+        rows.into_iter().map(|mut row| Ok((row.text()?, row.text()?))).collect()
+    }
+
+    /// Forgets that a document was extracted from or waits to be: it is gone, and one of its name would be a new one.
     ///
     /// # Errors
     /// The database's own failures.
     pub async fn forget_extraction(&self, project: &str, location: &str) -> Result<(), Error> {
-        let sql = "DELETE FROM automation_extractions WHERE project = ?1 AND location = ?2";
-        self.execute(sql, &[project.into(), location.into()]).await.map(drop)
+        let mut tx = self.write().await?;
+        for table in ["automation_extractions", "waiting_extractions"] {
+            let sql = format!("DELETE FROM {table} WHERE project = ?1 AND location = ?2");
+            tx.execute(&sql, &[project.into(), location.into()]).await?;
+        }
+        tx.commit().await
     }
+}
+
+async fn ask<C: Connection>(
+    tx: &mut Transaction<C>,
+    project: &str,
+    deployed: bool,
+    document: &NewExtraction,
+    now: Timestamp,
+) -> Result<Asked, Error> {
+    let (location, etag) = (&document.location, &document.etag);
+    let known =
+        "SELECT COUNT(*) FROM automation_extractions WHERE project = ?1 AND location = ?2 AND etag = ?3";
+    if tx.count(known, &[project.into(), location.into(), etag.into()]).await? > 0 {
+        return Ok(Asked::Known);
+    }
+    if !deployed {
+        let sql = "INSERT INTO waiting_extractions (project, location, etag) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (project, location) DO UPDATE SET etag = excluded.etag";
+        tx.execute(sql, &[project.into(), location.into(), etag.into()]).await?;
+        return Ok(Asked::Waits);
+    }
+    let new = own_job(JobKind::ExtractDocument, project, location, now);
+    let sql = "INSERT INTO automation_extractions (project, location, etag, job) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (project, location) DO UPDATE SET etag = excluded.etag, job = excluded.job";
+    tx.execute(sql, &[project.into(), location.into(), etag.into(), (&new.id).into()]).await?;
+    let sql = "DELETE FROM waiting_extractions WHERE project = ?1 AND location = ?2";
+    tx.execute(sql, &[project.into(), location.into()]).await?;
+    jobs::enqueue(tx, &NewJob { payload: document.payload.clone(), ..new.clone() }, now).await?;
+    Ok(Asked::Started(new.id))
 }
 
 /// Puts the project's automation into the queue, when it has one and none waits there yet.
@@ -232,8 +288,8 @@ pub(crate) async fn after_job<C: Connection>(
 
 /// Forgets what a deleted project did by itself.
 pub(crate) async fn remove<C: Connection>(tx: &mut Transaction<C>, project: &str) -> Result<(), Error> {
-    for table in ["automation_extractions", "automations"] {
+    for table in ["automation_extractions", "waiting_extractions", "automations"] {
         tx.execute(&format!("DELETE FROM {table} WHERE project = ?1"), &[project.into()]).await?;
     }
-    Ok(())
+    subscribers::remove(tx, project).await
 }

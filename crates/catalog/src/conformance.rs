@@ -14,6 +14,7 @@ mod labels;
 mod models;
 mod projects;
 mod storage_events;
+mod subscribers;
 mod support;
 mod transactions;
 
@@ -103,8 +104,11 @@ checks!(
     storage_events::a_burst_is_one_job,
     storage_events::an_inbox_without_job_is_resumed,
     storage_events::sources_have_secrets_of_their_own,
+    storage_events::topics_and_certificates_belong_to_a_source,
     automations::a_step_follows_the_end_of_a_job,
     automations::a_document_is_extracted_from_once,
+    automations::a_document_waits_for_its_deployment,
+    subscribers::told_of_what_happened_and_of_nothing_else,
     keys::access_keys,
     keys::calls_are_counted_by_the_minute,
     keys::encoders_and_settings,

@@ -143,6 +143,8 @@ pub enum Resource {
     ExportedFile,
     /// Somebody who may send storage events.
     EventSource,
+    /// Somebody who is told what a project extracted.
+    Subscriber,
 }
 
 impl fmt::Display for Resource {
@@ -162,6 +164,7 @@ impl fmt::Display for Resource {
             Self::ExportedModel => "exported model",
             Self::ExportedFile => "file of an exported model",
             Self::EventSource => "event source",
+            Self::Subscriber => "subscriber",
         })
     }
 }

@@ -58,11 +58,15 @@ pub enum JobKind {
     Automate,
     /// Writes the entities of one document, its target, beside it.
     ExtractDocument,
+    /// Tells an event to one subscriber, its target.
+    Deliver,
+    /// Believes a message of SNS or does not, and confirms subscriptions to its topic, the target.
+    Sns,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Import,
         Self::Export,
         Self::Copy,
@@ -79,11 +83,19 @@ impl JobKind {
         Self::Inbox,
         Self::Automate,
         Self::ExtractDocument,
+        Self::Deliver,
+        Self::Sns,
     ];
+
+    /// Kinds that wait for servers of other people, who may take their time.
+    pub const OUTWARD: [Self; 2] = [Self::Deliver, Self::Sns];
 
     /// Whether a project has at most one unfinished job of all such kinds together (contract: authoring 4).
     pub fn is_exclusive(self) -> bool {
-        !matches!(self, Self::Export | Self::Extract | Self::Automate | Self::ExtractDocument)
+        !matches!(
+            self,
+            Self::Export | Self::Extract | Self::Automate | Self::ExtractDocument | Self::Deliver | Self::Sns
+        )
     }
 
     /// Its word in the database and in messages.
@@ -105,6 +117,8 @@ impl JobKind {
             Self::Inbox => "inbox",
             Self::Automate => "automate",
             Self::ExtractDocument => "extract-document",
+            Self::Deliver => "deliver",
+            Self::Sns => "sns",
         }
     }
 
@@ -317,7 +331,7 @@ impl<D: Driver> Catalog<D> {
     }
 
     /// The jobs that meet a condition on three values, newest first.
-    async fn some_jobs(
+    pub(crate) async fn some_jobs(
         &self,
         condition: &str,
         mut values: Vec<Value>,

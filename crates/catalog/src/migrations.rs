@@ -3,11 +3,12 @@
 use crate::{Catalog, Driver, Error};
 
 /// One step: its statements, each ended by a semicolon at the end of a line.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_call_counts.sql"),
     include_str!("migrations/0003_copies.sql"),
     include_str!("migrations/0004_storage_events.sql"),
+    include_str!("migrations/0005_subscribers.sql"),
 ];
 
 /// The schema this program reads and writes.

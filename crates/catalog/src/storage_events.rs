@@ -8,15 +8,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use language_api::JobId;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::jobs;
 use crate::transaction::Transaction;
 use crate::{
-    Catalog, Connection, Driver, Error, JobKind, Lease, NewJob, Outcome, Page, PageRequest, Resource, Row,
-    Value,
+    Catalog, Connection, Driver, Error, JobKind, Lease, NewJob, Outcome, Page, PageRequest, Row, Value,
 };
 
 /// How long events that came to something, and jobs of the inbox, can be seen.
@@ -253,58 +250,6 @@ impl<D: Driver> Catalog<D> {
         let rows = tx.query(&sql, &values).await?;
         tx.commit().await?;
         Ok(Page::new(rows.into_iter().map(StorageEvent::from_row).collect::<Result<_, _>>()?, total, page))
-    }
-
-    /// Lets whoever shows `secret` send events under the name `name`. The caller made the secret: at least 128 random
-    /// bits.
-    ///
-    /// # Errors
-    /// [`Error::Exists`] when the name is taken.
-    pub async fn add_event_source(&self, name: &str, secret: &str, now: Timestamp) -> Result<(), Error> {
-        let digest = Sha256::digest(secret.as_bytes());
-        let sql =
-            "INSERT INTO event_sources (name, digest, created_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        match self.execute(sql, &[name.into(), digest.as_slice().into(), now.into()]).await? {
-            0 => Err(Error::Exists { resource: Resource::EventSource, name: name.to_owned() }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The names of those who may send events.
-    ///
-    /// # Errors
-    /// The database's own failures.
-    pub async fn event_sources(&self) -> Result<Vec<String>, Error> {
-        let rows = self.query("SELECT name FROM event_sources ORDER BY name", &[]).await?;
-        rows.into_iter().map(|mut row| row.text()).collect()
-    }
-
-    /// Whose secret this is; `None` when it is nobody's.
-    ///
-    /// # Errors
-    /// The database's own failures.
-    pub async fn verify_event_source(&self, secret: &str) -> Result<Option<String>, Error> {
-        let digest = Sha256::digest(secret.as_bytes());
-        let mut found = None;
-        // There are few: all are compared, each in constant time.
-        for mut row in self.query("SELECT name, digest FROM event_sources ORDER BY name", &[]).await? {
-            let (name, stored) = (row.text()?, row.blob()?);
-            if bool::from(stored.as_slice().ct_eq(digest.as_slice())) {
-                found = Some(name);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Takes no more events from the source called `name`.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn remove_event_source(&self, name: &str) -> Result<(), Error> {
-        match self.execute("DELETE FROM event_sources WHERE name = ?1", &[name.into()]).await? {
-            0 => Err(Error::not_found(Resource::EventSource, name)),
-            _ => Ok(()),
-        }
     }
 }
 

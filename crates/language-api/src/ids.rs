@@ -130,6 +130,10 @@ name!(
     ExportedModelName, "exported model", NAME_CHARACTERS_MAX, None
 );
 name!(
+    /// A subscriber's name: case-sensitive.
+    SubscriberName, "subscriber", NAME_CHARACTERS_MAX, None
+);
+name!(
     /// The container (bucket) that holds a project's documents.
     ContainerName, "storage container", CONTAINER_CHARACTERS_MAX, None
 );

@@ -26,6 +26,7 @@ mod read;
 pub mod routes;
 pub mod runtime;
 pub mod storage_events;
+pub mod subscribers;
 pub mod timestamps;
 pub mod training;
 pub mod version;
@@ -51,4 +52,5 @@ pub use jobs::{ExportJobState, ImportJobState, ImportProgress, JobState, JobStat
 pub use models::{ModelLineage, ModelSummary};
 pub use project_file::{FileMetadata, ProjectFile};
 pub use projects::{ProjectKind, ProjectMetadata, ProjectOptions, ProjectPatch, ProjectSettings};
+pub use subscribers::{AllowedSubscribers, PutSubscriberRequest, SubscriberState, SubscriberUrl};
 pub use training::{EvaluationOptions, TrainRequest, TrainingJobState};

@@ -23,6 +23,14 @@ pub struct Limits {
     pub models_per_project_max: u32,
     /// Deployments in a project.
     pub deployments_per_project_max: u32,
+    /// Subscribers of a project. Ours: the contract has none.
+    pub subscribers_per_project_max: u32,
+    /// Attempts to tell a subscriber of an event before it is given up.
+    pub subscriber_attempts_max: u32,
+    /// Pause after the first attempt in milliseconds; each further one is three times as long.
+    pub subscriber_pause_milliseconds: u32,
+    /// How long a subscriber may take to answer, in milliseconds.
+    pub subscriber_answer_milliseconds_max: u32,
     /// Body of an authoring call, project files included, in bytes. Ours: the contract names none.
     pub authoring_body_bytes_max: u64,
     /// Documents in a prediction request.
@@ -78,6 +86,11 @@ impl Default for Limits {
             entity_characters_max: 500,
             models_per_project_max: 10,
             deployments_per_project_max: 10,
+            subscribers_per_project_max: 10,
+            // The last one comes four and a half hours after the first.
+            subscriber_attempts_max: 9,
+            subscriber_pause_milliseconds: 5_000,
+            subscriber_answer_milliseconds_max: 10_000,
             authoring_body_bytes_max: 256 << 20,
             request_documents_max: 25,
             request_characters_max: 125_000,

@@ -16,6 +16,9 @@ pub struct AcceptedEvents {
     pub accepted: u64,
     /// Events that had come already.
     pub repeated: u64,
+    /// Messages of SNS that a job looks at first: it fetches their certificate, or confirms a subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
 }
 
 /// One event in the inbox.

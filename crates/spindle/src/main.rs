@@ -18,7 +18,7 @@ mod up;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use commands::{deployment, evaluate, extract, inbox, job, model, project, train};
+use commands::{deployment, evaluate, extract, inbox, job, model, project, subscriber, train};
 use std::io;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -50,6 +50,7 @@ enum Command {
     Job(job::JobArguments),
     Inbox(inbox::InboxArguments),
     Encoder(encoders::EncoderArguments),
+    Subscriber(subscriber::SubscriberArguments),
     Key(keys::KeyArguments),
     Source(sources::SourceArguments),
     Labels(labels::Arguments),
@@ -58,6 +59,8 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_log();
+    // Fails only where a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has read enough: `spindle project list | head -1`.
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<()> {
             Command::Job(arguments) => job::job(arguments).await,
             Command::Inbox(arguments) => inbox::inbox(arguments).await,
             Command::Encoder(arguments) => encoders::encoder(arguments),
+            Command::Subscriber(arguments) => subscriber::subscriber(arguments).await,
             Command::Key(arguments) => keys::key(arguments).await,
             Command::Source(arguments) => sources::source(arguments).await,
             Command::Labels(arguments) => labels::labels(&arguments),

@@ -13,7 +13,7 @@ use clap::Args;
 use host::storage::{Credentials, ObjectChange, Storage};
 use host::{Host, HostSettings};
 use inference::{Engine, EngineLimits, Library, Precision, Settings};
-use language_api::Limits;
+use language_api::{AllowedSubscribers, Limits};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use worker::{CheckpointFolder, Dispatch, EncoderSource, Services, Serving, Worker, WorkerSettings};
+use worker::{CheckpointFolder, Dispatch, EncoderSource, Outward, Services, Serving, Worker, WorkerSettings};
 
 /// Bundles and encoders of the installation, beside the users' containers.
 const MODELS_CONTAINER: &str = "spindle-models";
@@ -88,6 +88,10 @@ pub(crate) struct ServerArguments {
     /// JSON file with the limits that differ from the defaults
     #[arg(long, env = "SPINDLE_LIMITS")]
     pub(crate) limits: Option<PathBuf>,
+    /// Where subscribers may listen, entries between commas: https://hooks.example.com, https://*.example.org,
+    /// http://10.0.0.7:9000. Nowhere when absent
+    #[arg(long, env = "SPINDLE_SUBSCRIBERS", value_name = "ADDRESSES", default_value = "")]
+    pub(crate) subscribers: String,
     /// Folder of compiled components, this user's alone; in the user's cache folder when absent
     #[arg(long, env = "SPINDLE_CACHE")]
     pub(crate) cache: Option<PathBuf>,
@@ -157,6 +161,8 @@ pub(crate) async fn start(
     let _ = fs::remove_file(&access_file);
     let places = Places::find(arguments, Some(data))?;
     let limits = limits(arguments.limits.as_deref())?;
+    let subscribers =
+        AllowedSubscribers::parse(&arguments.subscribers).context("cannot use --subscribers")?;
     let library = Library::load(arguments.openvino.as_deref())?;
     library.check_device(&arguments.device)?;
     tracing::info!(version = library.version(), path = %library.path().display(), "OpenVINO loaded");
@@ -185,6 +191,7 @@ pub(crate) async fn start(
             ("internal_secret".to_owned(), secrets.internal_secret.clone()),
             ("events_secret".to_owned(), secrets.events_secret.clone()),
             ("limits".to_owned(), serde_json::to_string(&limits)?),
+            ("subscribers".to_owned(), arguments.subscribers.clone()),
         ])),
         models: Arc::new(EngineModels(Arc::clone(&engine))),
         instance_bytes_max: INSTANCE_BYTES_MAX,
@@ -210,9 +217,10 @@ pub(crate) async fn start(
             dispatch: Dispatch {
                 endpoint: endpoint.clone(),
                 internal_secret: secrets.internal_secret.clone(),
-                http: reqwest::Client::new(),
+                http: own_client()?,
             },
             serving: Serving::default(),
+            outward: Outward::new(subscribers)?,
         },
         WorkerSettings {
             owner: format!("up-{}", uuid::Uuid::new_v4()),
@@ -229,7 +237,7 @@ pub(crate) async fn start(
         url: format!("{endpoint}/events/storage"),
         secret: secrets.events_secret.clone(),
         silent: MODELS_CONTAINER.to_owned(),
-        http: reqwest::Client::new(),
+        http: own_client()?,
     };
     tokio::spawn(notifier.run(changes));
     host.set_ready();
@@ -249,6 +257,11 @@ fn machine(library: &Library, arguments: &ServerArguments) -> String {
         .take(2)
         .collect();
     format!("{program:?} {} {} {processor:?}", library.version(), arguments.device)
+}
+
+/// A client of this server itself: no proxy of the machine lies between, and no certificate counts.
+fn own_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).build()
 }
 
 /// The limits that components and worker keep.

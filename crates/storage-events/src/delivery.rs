@@ -1,6 +1,7 @@
 //! One message of a notifier: which form it has, and what is in it.
 
 use crate::place::{Malformed, Place};
+use crate::sns::{self, SnsMessage};
 use crate::{StorageEvent, cloud_events, event_bridge, event_grid, s3};
 use serde_json::Value;
 
@@ -25,11 +26,13 @@ pub enum Received {
     Events(Vec<StorageEvent>),
     /// Event Grid asks whether it may deliver here, and wants to hear this code.
     Validation(String),
+    /// A message of SNS, to be verified.
+    Sns(Box<SnsMessage>),
 }
 
 impl Delivery<'_> {
     /// Reads the message: S3 records of AWS, MinIO or RustFS; EventBridge's form or its `detail` alone; Event Grid's
-    /// list; CloudEvents 1.0 as one JSON object, as a list of them or with the attributes in headers.
+    /// list; CloudEvents 1.0 as one JSON object, as a list of them or with the attributes in headers; an envelope of SNS.
     ///
     /// # Errors
     /// [`Malformed`] with the place of what has none of these forms. Nothing of such a message counts, so that its
@@ -44,7 +47,11 @@ impl Delivery<'_> {
             return cloud_events::events(&Place::root(&event)).map(Received::Events);
         }
         let body = Place::root(&value);
-        if value.is_array() { list(&body) } else { object(&body).map(Received::Events) }
+        match &value {
+            Value::Array(_) => list(&body),
+            envelope if sns::is_one(envelope) => SnsMessage::read(&body).map(Box::new).map(Received::Sns),
+            _ => object(&body).map(Received::Events),
+        }
     }
 }
 
@@ -76,11 +83,6 @@ fn object(body: &Place<'_>) -> Result<Vec<StorageEvent>, Malformed> {
     }
     if body.optional_text("Event") == Some("s3:TestEvent") {
         return Ok(vec![]);
-    }
-    if body.optional("TopicArn").is_some() {
-        let reason = "messages of SNS are not taken, since their signature is not checked here; \
-                      deliver through EventBridge, or from the queue with a sender of your own";
-        return Err(Malformed::new("#/TopicArn", reason));
     }
     if !body.value.is_object() {
         return Err(body.wrong("must be an object or a list"));

@@ -12,6 +12,7 @@ mod encoder;
 mod failure;
 mod jobs;
 mod memory;
+mod outward;
 mod run;
 mod serving;
 mod watching;
@@ -19,6 +20,7 @@ mod watching;
 pub use checkpoints::CheckpointFolder;
 pub use encoder::EncoderSource;
 pub use failure::Failure;
+pub use outward::Outward;
 pub use run::{Dispatch, Services, Worker, WorkerSettings};
 pub use serving::Serving;
 

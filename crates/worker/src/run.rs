@@ -4,6 +4,7 @@ use crate::announce::announce;
 use crate::checkpoints::CheckpointFolder;
 use crate::encoder::EncoderSource;
 use crate::failure::Failure;
+use crate::outward::Outward;
 use crate::serving::Serving;
 use crate::{Catalog, jobs};
 use blobs::Blobs;
@@ -28,6 +29,10 @@ const SWEEP: Duration = Duration::from_secs(600);
 const ATTEMPTS_MAX: u64 = 5;
 /// Attempts before a job counts as what ends its worker each time: a server may well be stopped a few times meanwhile.
 const DEATHS_MAX: u64 = 10;
+/// Jobs that wait for servers of other people, at once: they cost no processor, and must not keep others waiting.
+const OUTWARD_JOBS: usize = 16;
+/// Growth of the pause between attempts to tell a subscriber.
+const SUBSCRIBER_PAUSE_GROWTH: i64 = 3;
 
 /// What jobs work with.
 pub struct Services {
@@ -53,6 +58,8 @@ pub struct Services {
     pub dispatch: Dispatch,
     /// Models that documents are extracted from with.
     pub serving: Serving,
+    /// Calls to servers of other people.
+    pub outward: Outward,
 }
 
 /// The installation's own HTTP endpoint, which runs extraction jobs.
@@ -125,6 +132,20 @@ impl Run {
         self.changed.store(true, Ordering::Release);
     }
 
+    /// How long to wait before the next attempt; `None` after the last.
+    fn patience(&self) -> Option<SignedDuration> {
+        let attempt = self.job.attempt;
+        if self.job.kind != JobKind::Deliver {
+            let pause = SignedDuration::from_millis(250 << attempt.min(6));
+            return (attempt < ATTEMPTS_MAX).then_some(pause);
+        }
+        let limits = &self.services.limits;
+        let growth = SUBSCRIBER_PAUSE_GROWTH
+            .saturating_pow(u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+        let pause = i64::from(limits.subscriber_pause_milliseconds).saturating_mul(growth);
+        (attempt < u64::from(limits.subscriber_attempts_max)).then(|| SignedDuration::from_millis(pause))
+    }
+
     fn latest_progress(&self) -> Option<String> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -152,9 +173,35 @@ impl Worker {
     }
 
     /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Jobs that wait for servers of other people have a lane of their own: one that hangs keeps no other job waiting.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.services)));
         let announcing = tokio::spawn(look_through(Arc::clone(&self.services)));
+        let (outward, inward): (Vec<_>, Vec<_>) =
+            self.settings.kinds.iter().copied().partition(|kind| JobKind::OUTWARD.contains(kind));
+        let lane = |kinds, parallel| Self {
+            services: Arc::clone(&self.services),
+            settings: WorkerSettings { kinds, parallel, ..self.settings.clone() },
+            bell: Arc::default(),
+        };
+        let lanes = [lane(inward, self.settings.parallel), lane(outward, OUTWARD_JOBS)];
+        let bells = lanes.each_ref().map(|lane| Arc::clone(&lane.bell));
+        let bell = self.bell;
+        let ringing = tokio::spawn(async move {
+            loop {
+                bell.notified().await;
+                bells.iter().for_each(|bell| bell.notify_one());
+            }
+        });
+        let [inward, outward] = lanes;
+        tokio::join!(inward.work(stop.clone()), outward.work(stop));
+        for task in [sweeping, announcing, ringing] {
+            task.abort();
+        }
+    }
+
+    /// Leases and runs jobs of the settings' kinds until `stop` turns true.
+    async fn work(self, mut stop: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(self.settings.parallel));
         while !*stop.borrow() {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
@@ -179,8 +226,6 @@ impl Worker {
                 }
             }
         }
-        sweeping.abort();
-        announcing.abort();
     }
 
     async fn lease(&self) -> Option<Run> {
@@ -249,9 +294,11 @@ async fn execute(run: Run) {
     let worker = Arc::clone(&run);
     // Jobs compute for minutes and their futures need not be Send: each gets a thread of its own.
     let handle = tokio::runtime::Handle::current();
-    let done = tokio::task::spawn_blocking(move || match worker.job.attempt {
-        ..=DEATHS_MAX => handle.block_on(jobs::run(&worker)),
-        _ => Err(deadly()),
+    // Deliveries may be tried more often: their receivers are to blame, not the job.
+    let deaths = run.job.attempt > DEATHS_MAX && kind != JobKind::Deliver;
+    let done = tokio::task::spawn_blocking(move || match deaths {
+        true => Err(deadly()),
+        false => handle.block_on(jobs::run(&worker)),
     })
     .await;
     // Its last write must not come after the end's.
@@ -327,16 +374,17 @@ async fn conclude(run: &Run, done: &Result<Option<Outcome>, Failure>) -> Result<
         Ok(None) => Ok(()),
         Err(Failure::LeaseLost) => Ok(()),
         Err(Failure::Cancelled) => catalog.finish(&run.lease, &Outcome::cancelled(), now).await,
-        Err(Failure::Transient(reason)) if run.job.attempt < ATTEMPTS_MAX => {
-            let pause = SignedDuration::from_millis(250 << run.job.attempt.min(6));
-            tracing::warn!(%job, reason, "job will be tried again");
-            catalog.retry_later(&run.lease, now.saturating_add(pause).unwrap_or(now), now).await
-        }
-        Err(Failure::Transient(reason)) => {
-            let error =
-                language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason.clone()).body();
-            fail(run, &[error], now).await
-        }
+        Err(Failure::Transient(reason)) => match run.patience() {
+            Some(pause) => {
+                tracing::warn!(%job, reason, "job will be tried again");
+                catalog.retry_later(&run.lease, now.saturating_add(pause).unwrap_or(now), now).await
+            }
+            None => {
+                let error =
+                    language_api::ApiError::new(language_api::ErrorKind::Unavailable, reason.clone()).body();
+                fail(run, &[error], now).await
+            }
+        },
         Err(Failure::Refused(errors)) => fail(run, errors, now).await,
     }
 }

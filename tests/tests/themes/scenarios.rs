@@ -83,13 +83,16 @@ fn run(path: &Path, shared: &Server, description: Option<&Description>) -> Resul
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let scenario = Scenario::read(path)?;
     let context = || format!("{}: {}", path.display(), scenario.about);
-    let Some(limits) = &scenario.limits else {
+    if scenario.limits.is_none() && scenario.subscribers.is_none() {
         return scenario.run(&name, shared, description).with_context(context);
-    };
+    }
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("limits.json");
-    fs::write(&file, limits.to_string())?;
-    let server = Server::fresh_with(&[OsStr::new("--limits"), file.as_os_str()])?;
+    fs::write(&file, scenario.limits.clone().unwrap_or_else(|| serde_json::json!({})).to_string())?;
+    let subscribers = scenario.subscribers.clone().unwrap_or_default();
+    let arguments: [&OsStr; 4] =
+        ["--limits".as_ref(), file.as_ref(), "--subscribers".as_ref(), subscribers.as_ref()];
+    let server = Server::fresh_with(&arguments)?;
     scenario.run(&name, &server, description).with_context(context)
 }
 

@@ -1,8 +1,8 @@
 //! What projects do by themselves.
 
 use super::Database;
-use super::support::{TTL, at, document, imported, started, succeed, with_project};
-use crate::{AutomationStep, JobKind, NewExtraction, PageRequest};
+use super::support::{TTL, at, deployed, document, imported, started, succeed, trained, with_project};
+use crate::{Asked, AutomationStep, JobKind, NewExtraction, PageRequest};
 
 pub(super) async fn a_step_follows_the_end_of_a_job(database: &impl Database) {
     let catalog = database.open().await;
@@ -58,18 +58,24 @@ pub(super) async fn a_step_follows_the_end_of_a_job(database: &impl Database) {
     assert_eq!((catalog.automation("P").await, due().await), (Ok(None), None));
 }
 
+fn letter(etag: &str) -> NewExtraction {
+    NewExtraction { location: "in/a.txt".to_owned(), etag: etag.to_owned(), payload: b"{}".to_vec() }
+}
+
 pub(super) async fn a_document_is_extracted_from_once(database: &impl Database) {
     let catalog = database.open().await;
     with_project(&catalog, "P").await;
+    trained(&catalog, "P", "model", "model-1").await;
     catalog.put_automation("P", "{}", false, at(1)).await.expect("put");
-    let document = |etag: &str| NewExtraction {
-        location: "in/a.txt".to_owned(),
-        etag: etag.to_owned(),
-        payload: b"{}".to_vec(),
-    };
+    deployed(&catalog, "P", "production", "model").await;
     let asked = async |etag: &str| {
-        let jobs = catalog.request_extractions("P", &[document(etag)], at(2)).await.expect("ask");
-        jobs[0].clone()
+        let asked =
+            catalog.request_extractions("P", "production", &[letter(etag)], at(2)).await.expect("ask");
+        match asked.as_slice() {
+            [Asked::Started(job)] => Some(job.clone()),
+            [Asked::Known] => None,
+            other => panic!("{other:?}"),
+        }
     };
     let first = asked("1").await.expect("a job");
     assert_eq!(asked("1").await, None, "the same event again");
@@ -79,4 +85,29 @@ pub(super) async fn a_document_is_extracted_from_once(database: &impl Database) 
     assert!(asked("2").await.is_some(), "it was gone in between");
     let counts = catalog.job_counts(&[JobKind::ExtractDocument], at(3)).await.expect("counts");
     assert_eq!(counts.waiting, 3);
+}
+
+pub(super) async fn a_document_waits_for_its_deployment(database: &impl Database) {
+    let catalog = database.open().await;
+    with_project(&catalog, "P").await;
+    trained(&catalog, "P", "model", "model-1").await;
+    catalog.put_automation("P", "{}", false, at(1)).await.expect("put");
+    let ask = async |etag: &str| {
+        catalog.request_extractions("P", "production", &[letter(etag)], at(2)).await.expect("ask")
+    };
+    let waiting = async || catalog.waiting_extractions("P", 9).await.expect("list");
+    assert_eq!((ask("1").await, ask("2").await), (vec![Asked::Waits], vec![Asked::Waits]));
+    assert_eq!(waiting().await, [("in/a.txt".to_owned(), "2".to_owned())], "the latest text alone");
+    catalog.put_automation("P", "{}", false, at(3)).await.expect("put");
+    let automate = catalog.lease("w", &[JobKind::Automate], at(4), TTL).await.expect("lease");
+    assert!(automate.is_some(), "other settings may name a deployment that is there");
+    deployed(&catalog, "P", "production", "model").await;
+    assert!(matches!(ask("2").await.as_slice(), [Asked::Started(_)]));
+    assert_eq!((waiting().await, ask("2").await), (vec![], vec![Asked::Known]));
+    ask("3").await;
+    catalog.forget_extraction("P", "in/a.txt").await.expect("forget");
+    let gone = catalog.request_extractions("P", "other", &[letter("3")], at(6)).await;
+    assert_eq!(gone, Ok(vec![Asked::Waits]));
+    catalog.forget_extraction("P", "in/a.txt").await.expect("forget");
+    assert_eq!(waiting().await, []);
 }

@@ -2,7 +2,10 @@
 
 use super::Database;
 use super::support::{TTL, at};
-use crate::{EventState, JobKind, JobStatus, NewStorageEvent, PageRequest, SettledEvent, inbox_of};
+use crate::{
+    EventState, JobKind, JobStatus, NewEventSource, NewStorageEvent, PageRequest, SettledEvent, SnsTopic,
+    TopicState, inbox_of,
+};
 
 fn event(number: u32, container: &str) -> NewStorageEvent {
     NewStorageEvent {
@@ -82,14 +85,58 @@ pub(super) async fn an_inbox_without_job_is_resumed(database: &impl Database) {
 
 pub(super) async fn sources_have_secrets_of_their_own(database: &impl Database) {
     let catalog = database.open().await;
-    catalog.add_event_source("minio", "secret-1", at(1)).await.expect("add");
-    catalog.add_event_source("azure", "secret-2", at(1)).await.expect("add");
-    assert!(catalog.add_event_source("azure", "secret-3", at(1)).await.is_err());
+    let source = |name: &str| NewEventSource { name: name.to_owned(), ..NewEventSource::default() };
+    catalog.add_event_source(&source("minio"), "secret-1", at(1)).await.expect("add");
+    catalog.add_event_source(&source("azure"), "secret-2", at(1)).await.expect("add");
+    assert!(catalog.add_event_source(&source("azure"), "secret-3", at(1)).await.is_err());
     let whose = async |secret: &str| catalog.verify_event_source(secret).await.expect("verify");
     assert_eq!(whose("secret-2").await.as_deref(), Some("azure"));
     assert_eq!((whose("secret-3").await, whose("").await), (None, None));
-    assert_eq!(catalog.event_sources().await, Ok(vec!["azure".to_owned(), "minio".to_owned()]));
+    let sources = catalog.event_sources().await.expect("list");
+    assert_eq!(sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["azure", "minio"]);
     catalog.remove_event_source("minio").await.expect("remove");
     assert_eq!(whose("secret-1").await, None);
     assert!(catalog.remove_event_source("minio").await.is_err());
+}
+
+pub(super) async fn topics_and_certificates_belong_to_a_source(database: &impl Database) {
+    let catalog = database.open().await;
+    let new = |name: &str, certificates: &[&str]| NewEventSource {
+        name: name.to_owned(),
+        topics: vec!["arn:2".to_owned(), "arn:1".to_owned()],
+        certificates: certificates.iter().map(|pem| (*pem).to_owned()).collect(),
+    };
+    catalog.add_event_source(&new("sns", &[]), "secret-1", at(1)).await.expect("add");
+    catalog.add_event_source(&new("pinned", &["a", "b"]), "secret-2", at(1)).await.expect("add");
+    let topic = |number: u8, state, reason: &str| SnsTopic {
+        topic: format!("arn:{number}"),
+        state,
+        reason: reason.to_owned(),
+    };
+    let allowed = [topic(1, TopicState::Allowed, ""), topic(2, TopicState::Allowed, "")];
+    assert_eq!(catalog.sns_topics("sns").await, Ok(allowed.to_vec()));
+    catalog.put_topic_state("sns", "arn:2", Some(TopicState::Confirmed), "").await.expect("put");
+    catalog.put_topic_state("sns", "arn:2", None, "SNS answered 200").await.expect("put");
+    catalog.put_topic_state("sns", "arn:3", Some(TopicState::Confirmed), "").await.expect("put");
+    let changed = [topic(1, TopicState::Allowed, ""), topic(2, TopicState::Confirmed, "SNS answered 200")];
+    assert_eq!(catalog.sns_topics("sns").await, Ok(changed.to_vec()), "no topic joins by itself");
+    assert_eq!(catalog.sns_topics("pinned").await, Ok(allowed.to_vec()));
+
+    let certificates =
+        async |source: &str| catalog.sns_certificates(source, "https://a").await.expect("read");
+    assert_eq!((certificates("sns").await, certificates("none").await), (vec![], vec![]));
+    for pem in ["old", "new"] {
+        catalog.put_sns_certificate("sns", "https://a", pem).await.expect("put");
+    }
+    catalog.put_sns_certificate("sns", "https://b", "other").await.expect("put");
+    assert_eq!(certificates("sns").await, ["new"]);
+    assert_eq!(certificates("pinned").await, ["a", "b"]);
+
+    catalog.enqueue_sns("sns", "arn:1", b"message".to_vec(), at(2)).await.expect("enqueue");
+    catalog.enqueue_sns("sns", "arn:1", b"message".to_vec(), at(2)).await.expect("enqueue");
+    let job = catalog.lease("w", &[JobKind::Sns], at(3), TTL).await.expect("lease").expect("a job");
+    assert_eq!((crate::source_of(&job.project), job.target.as_str()), ("sns", "arn:1"));
+    assert_eq!(catalog.payload(&job.id).await, Ok(b"message".to_vec()));
+    catalog.remove_event_source("sns").await.expect("remove");
+    assert_eq!((catalog.sns_topics("sns").await, certificates("sns").await), (Ok(vec![]), vec![]));
 }

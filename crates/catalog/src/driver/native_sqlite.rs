@@ -16,6 +16,10 @@ use crate::{Error, Row, Value};
 /// How long a writer waits for another one before [`Error::Busy`].
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
+/// How long between two tries to write. SQLite's own handler waits longer with every try, up to a tenth of a second, while
+/// most transactions last a hundredth of that.
+const BUSY_STEP: Duration = Duration::from_millis(1);
+
 /// How long between two tries to turn write-ahead mode on.
 const MODE_WAIT: Duration = Duration::from_millis(5);
 
@@ -62,7 +66,7 @@ impl NativeSqlite {
 impl Pool {
     fn open(&self) -> Result<rusqlite::Connection, Error> {
         let connection = rusqlite::Connection::open(&self.path).map_err(map_error)?;
-        connection.busy_timeout(BUSY_WAIT).map_err(map_error)?;
+        connection.busy_handler(Some(wait)).map_err(map_error)?;
         write_ahead(&connection)?;
         for statement in engine::CONNECTION_SETTINGS {
             connection.execute_batch(statement).map_err(map_error)?;
@@ -81,6 +85,12 @@ impl Pool {
             idle.push(connection);
         }
     }
+}
+
+/// Waits before another try to write, at most [`BUSY_WAIT`] in all.
+fn wait(tries: i32) -> bool {
+    std::thread::sleep(BUSY_STEP);
+    u128::try_from(tries).is_ok_and(|tries| tries * BUSY_STEP.as_millis() < BUSY_WAIT.as_millis())
 }
 
 /// Turns write-ahead mode on. SQLite does not wait for other connections here: it fails at once, or leaves the old mode

@@ -17,8 +17,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReader};
 
-/// How long a statement waits for another connection's write transaction.
-const BUSY: Duration = Duration::from_secs(10);
+/// How often, and each time how long, a statement waits for another connection's write transaction: ten seconds in all.
+/// SQLite's own handler sleeps longer with every try, up to a tenth of a second, while most transactions last a hundredth
+/// of that: in a burst of writers the unlucky ones would wait for nobody.
+const BUSY_TRIES: i32 = 10_000;
+const BUSY_STEP: Duration = Duration::from_millis(1);
 /// Idle connections kept per database.
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
@@ -44,7 +47,7 @@ impl SqliteDatabase {
 
     fn connect(&self) -> rusqlite::Result<Session> {
         let connection = Connection::open(&self.path)?;
-        connection.busy_timeout(BUSY)?;
+        connection.busy_handler(Some(wait))?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
         )?;
@@ -133,6 +136,11 @@ impl Session {
             self.0.bell.notify_one();
         }
     }
+}
+
+fn wait(tries: i32) -> bool {
+    std::thread::sleep(BUSY_STEP);
+    tries < BUSY_TRIES
 }
 
 fn to_sql(value: &Value) -> rusqlite::types::Value {

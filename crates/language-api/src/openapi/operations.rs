@@ -69,6 +69,11 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Authoring "GET" projects!("/{projectName}/exported-models/{exportedModelName}/files/{fileName}"), "getExportedModelFile", "A file of an exported model", [], None, [File], [];
     Authoring "GET" projects!("/{projectName}/automation"), "getAutomation", "What the project does by itself; beyond the contract", [], None, [Json(200, "Automation")], [];
     Authoring "PUT" projects!("/{projectName}/automation"), "putAutomation", "Set what the project does by itself when objects of its container change; beyond the contract", [], Some("Automation"), [Json(200, "Automation")], [];
+    Authoring "GET" projects!("/{projectName}/subscribers"), "listSubscribers", "Who is told when entities were extracted from a document that arrived; beyond the contract", ["top", "skip", "maxpagesize"], None, [Page("Subscriber")], [];
+    Authoring "PUT" projects!("/{projectName}/subscribers/{subscriberName}"), "putSubscriber", "Have somebody told, by a signed CloudEvent; a secret that the server makes is in this answer alone; beyond the contract", [], Some("SubscriberRequest"), [Json(200, "Subscriber"), Json(201, "Subscriber")], [];
+    Authoring "DELETE" projects!("/{projectName}/subscribers/{subscriberName}"), "deleteSubscriber", "Tell somebody nothing more; beyond the contract", [], None, [Nothing], [];
+    Authoring "GET" projects!("/{projectName}/deliveries"), "listDeliveries", "Events on their way to subscribers, the newest first; dead are those that were given up; beyond the contract", ["deliveryState", "top", "skip", "maxpagesize"], None, [Page("Delivery")], [];
+    Authoring "POST" projects!("/{projectName}/deliveries/{jobId}/:retry"), "retryDelivery", "Send the event of a delivery that was given up once more; beyond the contract", [], None, [Json(200, "Delivery")], [409];
     Authoring "GET" projects!("/{projectName}/jobs"), "listJobs", "Jobs of every kind but prediction, newest first; beyond the contract", ["top", "skip", "maxpagesize"], None, [Page("ProjectJob")], [];
     Authoring "GET" projects!("/{projectName}/resources"), "listResources", "Always empty: a project lives on this server alone", ["top", "skip", "maxpagesize"], None, [Page("Resource")], [];
     Authoring "POST" projects!("/{projectName}/resources/:assign"), "assignResources", "Always refused: there are no other resources", [], Some("ResourcesToAssign"), [], [];
@@ -89,7 +94,7 @@ pub(super) const OPERATIONS: &[Operation] = operations! {
     Prediction "GET" "/language/analyze-text/health", "getDeploymentHealth", "Whether a deployment can answer; beyond the contract", ["ofProject", "ofDeployment"], None, [Json(200, "DeploymentHealth")], [];
     Events "GET" "/events/storage", "getEventsHealth", "Whether notifications are taken", [], None, [Json(200, "Health")], [];
     Events "HEAD" "/events/storage", "headEvents", "Whether notifications are taken", [], None, [Head], [];
-    Events "POST" "/events/storage", "postEvents", "Take note of objects that were written or deleted", ["secret"], Some("StorageNotification"), [Json(200, "AcceptedEvents")], [];
+    Events "POST" "/events/storage", "postEvents", "Take note of objects that were written or deleted", ["secret"], Some("StorageNotification"), [Json(200, "AcceptedEvents")], [403];
     Events "OPTIONS" "/events/storage", "permitEvents", "Permit a sender of CloudEvents to deliver", ["secret"], None, [Head], [400, 401];
     Open "GET" "/healthz", "getHealth", "Whether the process lives", [], None, [Text(200)], [];
     Open "GET" "/readyz", "getReadiness", "Whether calls are answered", [], None, [Text(200), Text(503)], [];

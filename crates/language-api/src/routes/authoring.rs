@@ -2,7 +2,9 @@
 
 use super::path::{Captures, Method, Row, route};
 use crate::error::{ApiError, ErrorKind};
-use crate::ids::{DeploymentName, ExportedModelName, JobId, ModelLabel, NameError, ProjectName};
+use crate::ids::{
+    DeploymentName, ExportedModelName, JobId, ModelLabel, NameError, ProjectName, SubscriberName,
+};
 
 /// One operation of the authoring API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,16 @@ pub enum AuthoringRoute {
     GetAutomation { project: ProjectName },
     /// `PUT /{project}/automation`; ours.
     PutAutomation { project: ProjectName },
+    /// `GET /{project}/subscribers`; ours.
+    ListSubscribers { project: ProjectName },
+    /// `PUT /{project}/subscribers/{subscriber}`; ours.
+    PutSubscriber { project: ProjectName, subscriber: SubscriberName },
+    /// `DELETE /{project}/subscribers/{subscriber}`; ours.
+    DeleteSubscriber { project: ProjectName, subscriber: SubscriberName },
+    /// `GET /{project}/deliveries`; ours.
+    ListDeliveries { project: ProjectName },
+    /// `POST /{project}/deliveries/{job}/:retry`; ours.
+    RetryDelivery { project: ProjectName, job: JobId },
     /// `GET /{project}/jobs`; ours.
     ListJobs { project: ProjectName },
     /// `GET /{project}`
@@ -171,6 +183,15 @@ fn new_exported(names: &Captures) -> Result<ExportedModelName, ApiError> {
     ExportedModelName::new(&names[1]).map_err(|error| bad_name(&error, "exportedModelName"))
 }
 
+fn subscriber(names: &Captures) -> Result<SubscriberName, ApiError> {
+    let fail = |_| ApiError::new(ErrorKind::NotFound, format!("there is no subscriber {:?}", names[1]));
+    SubscriberName::new(&names[1]).map_err(fail)
+}
+
+fn new_subscriber(names: &Captures) -> Result<SubscriberName, ApiError> {
+    SubscriberName::new(&names[1]).map_err(|error| bad_name(&error, "subscriberName"))
+}
+
 /// Any text: whether there is such a file is known where the files are.
 fn file(names: &Captures) -> Result<String, ApiError> {
     Ok(names[2].clone())
@@ -234,6 +255,11 @@ const TABLE: &[Row<AuthoringRoute>] = table! {
     Get    "/{}/exported-models/{}/files/{}" => GetExportedFile { project: project, exported: exported, file: file };
     Get    "/{}/automation" => GetAutomation { project: project };
     Put    "/{}/automation" => PutAutomation { project: project };
+    Get    "/{}/subscribers" => ListSubscribers { project: project };
+    Put    "/{}/subscribers/{}" => PutSubscriber { project: project, subscriber: new_subscriber };
+    Delete "/{}/subscribers/{}" => DeleteSubscriber { project: project, subscriber: subscriber };
+    Get    "/{}/deliveries" => ListDeliveries { project: project };
+    Post   "/{}/deliveries/{}/:retry" => RetryDelivery { project: project, job: job };
     Get    "/{}/jobs" => ListJobs { project: project };
     Get    "/{}/resources" => ListResources { project: project };
     Post   "/{}/resources/:assign" => AssignResources { project: project };
@@ -272,7 +298,11 @@ mod tests {
                 match names {
                     1 if row.pattern.contains("deletion-jobs") => JOB,
                     1 => "P",
-                    2 if row.pattern.contains("models/") || row.pattern.contains("deployments/{}") => "x",
+                    2 if ["models/", "subscribers/"].iter().any(|part| row.pattern.contains(part))
+                        || row.pattern.contains("deployments/{}") =>
+                    {
+                        "x"
+                    }
                     _ => JOB,
                 }
             });
@@ -282,7 +312,7 @@ mod tests {
             assert!(!seen.contains(&name), "{route:?} is reached twice");
             seen.push(name);
         }
-        assert_eq!(seen.len(), 52);
+        assert_eq!(seen.len(), 57);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) mod job;
 pub(crate) mod label_file;
 pub(crate) mod model;
 pub(crate) mod project;
+pub(crate) mod subscriber;
 pub(crate) mod train;
 pub(crate) mod upload;
 

@@ -1,17 +1,21 @@
 //! The next step of what a project does by itself: import, train, deploy. Each is what the project's owner could have
 //! asked for, by the same use-case, and the end of its job is the occasion for the next one.
 
+use super::extract_document::wanted_extraction;
 use super::judge::{Verdict, judge};
 use crate::failure::Failure;
 use crate::run::Run;
 use authoring::Authoring;
 use catalog::driver::Native;
-use catalog::{Automation, AutomationStep, JobStatus, Outcome};
+use catalog::{Asked, Automation, AutomationStep, JobStatus, Outcome};
 use jiff::Timestamp;
 use language_api::automation::{DeployStep, ImportStep, TrainStep};
-use language_api::{ApiError, ErrorKind, JobId, ProjectName};
+use language_api::{ApiError, AutomationSettings, ErrorKind, JobId, ProjectName};
 use serde_json::json;
 use uuid::Uuid;
+
+/// Waiting documents worked on together.
+const WAITING: u32 = 256;
 
 /// Runs the job.
 pub(crate) async fn automate(run: &Run) -> Result<Outcome, Failure> {
@@ -27,6 +31,22 @@ async fn next_step(run: &Run) -> Result<String, Failure> {
         return Ok("the project does nothing by itself any more".to_owned());
     };
     let settings = authoring::settings_of(&automation)?;
+    let resumed = resume_extractions(run, &settings).await?;
+    let step = exclusive_step(run, &automation, &settings).await?;
+    if resumed == 0 {
+        return Ok(step);
+    }
+    Ok(format!("{resumed} documents had waited for their deployment: entities are extracted; {step}"))
+}
+
+/// [`next_step`], of those that keep a project busy.
+async fn exclusive_step(
+    run: &Run,
+    automation: &Automation,
+    settings: &AutomationSettings,
+) -> Result<String, Failure> {
+    let catalog = &run.services.catalog;
+    let project = &run.job.project;
     // Its end is followed by another look.
     if let Some(job) = catalog.running_job(project).await? {
         return Ok(format!("waits for the end of {} job {}", job.kind, job.id));
@@ -39,7 +59,7 @@ async fn next_step(run: &Run) -> Result<String, Failure> {
         return import(run, step, seen).await;
     }
     if let Some(step) = &settings.train
-        && let Some(message) = train(run, step, &automation).await?
+        && let Some(message) = train(run, step, automation).await?
     {
         return Ok(message);
     }
@@ -47,6 +67,37 @@ async fn next_step(run: &Run) -> Result<String, Failure> {
         return deploy(run, settings.deploy.as_ref(), train, job).await;
     }
     Ok("nothing is due".to_owned())
+}
+
+/// Extracts from the documents that waited for a deployment, when it is there; how many. They may be many more than one
+/// step takes: the same job goes on.
+async fn resume_extractions(run: &Run, settings: &AutomationSettings) -> Result<usize, Failure> {
+    let catalog = &run.services.catalog;
+    let name = &run.job.project;
+    let mut resumed = 0;
+    loop {
+        run.stop.check()?;
+        let waiting = catalog.waiting_extractions(name, WAITING).await?;
+        if waiting.is_empty() {
+            return Ok(resumed);
+        }
+        let project = catalog.project(name).await?;
+        let mut wanted = vec![];
+        for (location, etag) in waiting {
+            match wanted_extraction(settings, &project, &location, &etag)? {
+                Some(extraction) => wanted.push(extraction),
+                // Nobody wants its entities any more.
+                None => catalog.forget_extraction(name, &location).await?,
+            }
+        }
+        let Some(step) = &settings.extract else { continue };
+        let deployment = step.deployment_name.as_str();
+        let asked = catalog.request_extractions(name, deployment, &wanted, Timestamp::now()).await?;
+        resumed += asked.iter().filter(|asked| matches!(asked, Asked::Started(_))).count();
+        if asked.contains(&Asked::Waits) {
+            return Ok(resumed);
+        }
+    }
 }
 
 async fn import(run: &Run, step: &ImportStep, seen: &str) -> Result<String, Failure> {

@@ -1,14 +1,19 @@
-//! Extraction from a document that arrived: its entities become an object.
+//! Extraction from a document that arrived: its entities become an object, and subscribers are told of it.
 
 use crate::documents::{self, Unreadable};
 use crate::failure::Failure;
 use crate::run::Run;
 use crate::serving;
-use catalog::Outcome;
+use authoring::payloads::DeliveryProgress;
+use catalog::{NewExtraction, Outcome, Project};
+use jiff::Timestamp;
 use language_api::runtime::WireEntity;
-use language_api::{ErrorKind, limits::Limits};
+use language_api::subscribers::ENTITIES_EXTRACTED;
+use language_api::{AuthoringRoute, AutomationSettings, ErrorKind, limits::Limits};
 use ner::{OffsetTable, StringIndexType};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use storage_events::Announcement;
 
 /// Letters' offsets are counted as in project files.
 const UNIT: StringIndexType = StringIndexType::Utf16CodeUnit;
@@ -42,16 +47,53 @@ struct ExtractedEntities<'a> {
     entities: Vec<WireEntity>,
 }
 
-/// Runs the job. When it can't succeed, the same document may be asked for again.
-pub(crate) async fn extract_document(run: &Run) -> Result<Outcome, Failure> {
-    let done = extract(run).await;
-    if matches!(done, Err(Failure::Refused(_))) {
-        run.services.catalog.forget_extraction(&run.job.project, &run.job.target).await?;
-    }
-    done
+/// The extraction that a project wants from a document of this key and entity tag.
+pub(crate) fn wanted_extraction(
+    settings: &AutomationSettings,
+    project: &Project,
+    location: &str,
+    etag: &str,
+) -> Result<Option<NewExtraction>, Failure> {
+    let Some(step) = &settings.extract else { return Ok(None) };
+    let Some(key) = step.output_key(location) else { return Ok(None) };
+    let container =
+        step.output.container_name.as_ref().map_or(project.container.as_str(), |name| name.as_str());
+    let deployment = step.deployment_name.to_string();
+    let payload = ExtractDocumentPayload { deployment, container: container.to_owned(), key };
+    let payload = serde_json::to_vec(&payload)?;
+    Ok(Some(NewExtraction { location: location.to_owned(), etag: etag.to_owned(), payload }))
 }
 
-async fn extract(run: &Run) -> Result<Outcome, Failure> {
+/// Runs the job, which ends itself together with the start of what tells others of it. When it can't succeed, the same
+/// document may be asked for again.
+pub(crate) async fn extract_document(run: &Run) -> Result<(), Failure> {
+    let catalog = &run.services.catalog;
+    let project = &run.job.project;
+    let (outcome, data) = match extract(run).await {
+        Ok(done) => done,
+        Err(refused @ Failure::Refused(_)) => {
+            catalog.forget_extraction(project, &run.job.target).await?;
+            return Err(refused);
+        }
+        Err(error) => return Err(error),
+    };
+    let now = Timestamp::now();
+    let event = Announcement {
+        // The same when a worker dies and another one extracts again.
+        id: &run.job.id,
+        source: &format!("{}/{project}", AuthoringRoute::PREFIX),
+        kind: ENTITIES_EXTRACTED,
+        subject: &run.job.target,
+        time: now,
+        data,
+    };
+    let progress = DeliveryProgress { event: event.to_json(), reason: None };
+    let progress = serde_json::to_string(&progress)?;
+    Ok(catalog.finish_and_tell(&run.lease, &outcome, project, &progress, now).await?)
+}
+
+/// Writes the object; how the job ends, and what others are told.
+async fn extract(run: &Run) -> Result<(Outcome, serde_json::Value), Failure> {
     let services = &run.services;
     let (project, location) = (&run.job.project, &run.job.target);
     let payload: ExtractDocumentPayload =
@@ -92,6 +134,13 @@ async fn extract(run: &Run) -> Result<Outcome, Failure> {
         string_index_type: UNIT_NAME,
         entities,
     };
-    services.blobs.put(&payload.container, &payload.key, serde_json::to_vec(&object)?).await?;
-    Ok(Outcome::succeeded().with_result(serde_json::json!({ "message": message }).to_string()))
+    let written = services.blobs.put(&payload.container, &payload.key, serde_json::to_vec(&object)?).await?;
+    // Where the entities are, and not what they say: texts go nowhere but into the container.
+    let data = json!({
+        "projectName": project, "deploymentName": payload.deployment, "modelId": served.model_id,
+        "containerName": container, "location": location, "etag": text.etag,
+        "output": { "containerName": payload.container, "location": payload.key, "etag": written },
+        "entityCount": object.entities.len(),
+    });
+    Ok((Outcome::succeeded().with_result(json!({ "message": message }).to_string()), data))
 }

@@ -3,15 +3,14 @@
 //! An event only says where to look: what counts is the object as it is now. So events may come twice, in any order or
 //! late, and come to the same.
 
-use super::extract_document::ExtractDocumentPayload;
+use super::extract_document::wanted_extraction;
 use super::look::{Look, look};
 use crate::failure::Failure;
 use crate::run::Run;
 use crate::watching::Watching;
-use catalog::{EventState, NewExtraction, Noted, ObjectNote, Project, SettledEvent, StorageEvent};
+use catalog::{Asked, EventState, NewExtraction, Noted, ObjectNote, Project, SettledEvent, StorageEvent};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use language_api::AutomationSettings;
 use language_api::storage_events::{EventOutcome, is_document, key_refusal};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -150,7 +149,10 @@ async fn apply<'a>(
     let (mut notes, mut extractions) = (vec![], vec![]);
     for (location, look) in documents {
         let outcome = outcomes.entry(location).or_default();
-        let wanted = wanted_extraction(settings, project, location, look)?;
+        let wanted = match look {
+            Look::Text { etag } => wanted_extraction(settings, project, location, etag)?,
+            Look::Gone | Look::Unusable { .. } => None,
+        };
         let is_extracted = settings.extracts(location);
         let belongs = !location.contains('/') || watching.knows(&run.services, location).await?;
         if let (Look::Unusable { reason, .. }, true) = (look, belongs || is_extracted) {
@@ -184,7 +186,7 @@ async fn apply<'a>(
         }
     }
     register(run, project, &notes, outcomes).await?;
-    extract(run, project, &extractions, outcomes).await
+    extract(run, watching, &extractions, outcomes).await
 }
 
 async fn label_file(
@@ -216,22 +218,6 @@ async fn note(
         return Ok(None);
     }
     Ok(Some(ObjectNote { location: location.to_owned(), etag: look.etag().map(str::to_owned) }))
-}
-
-fn wanted_extraction(
-    settings: &AutomationSettings,
-    project: &Project,
-    location: &str,
-    look: &Look,
-) -> Result<Option<NewExtraction>, Failure> {
-    let (Some(step), Look::Text { etag }) = (&settings.extract, look) else { return Ok(None) };
-    let Some(key) = step.output_key(location) else { return Ok(None) };
-    let container =
-        step.output.container_name.as_ref().map_or(project.container.as_str(), |name| name.as_str());
-    let deployment = step.deployment_name.to_string();
-    let payload = ExtractDocumentPayload { deployment, container: container.to_owned(), key };
-    let payload = serde_json::to_vec(&payload)?;
-    Ok(Some(NewExtraction { location: location.to_owned(), etag: etag.clone(), payload }))
 }
 
 async fn register(
@@ -266,23 +252,28 @@ fn told(noted: Noted) -> &'static str {
 
 async fn extract(
     run: &Run,
-    project: &Project,
+    watching: &Watching,
     extractions: &[NewExtraction],
     outcomes: &mut BTreeMap<&str, Outcomes>,
 ) -> Result<(), Failure> {
-    if extractions.is_empty() {
-        return Ok(());
-    }
-    let started =
-        run.services.catalog.request_extractions(&project.name, extractions, Timestamp::now()).await?;
-    for (extraction, job) in extractions.iter().zip(started) {
+    let Watching { project, settings } = watching;
+    let Some(step) = settings.extract.as_ref().filter(|_| !extractions.is_empty()) else { return Ok(()) };
+    let deployment = step.deployment_name.as_str();
+    let catalog = &run.services.catalog;
+    let asked = catalog.request_extractions(&project.name, deployment, extractions, Timestamp::now()).await?;
+    for (extraction, asked) in extractions.iter().zip(asked) {
         let Some(outcome) = outcomes.get_mut(extraction.location.as_str()) else { continue };
-        let message = if job.is_some() {
-            "entities are extracted"
-        } else {
-            "entities were extracted from this text before"
+        let (did, message, job) = match asked {
+            Asked::Started(job) => (true, "entities are extracted".to_owned(), Some(job)),
+            Asked::Waits => {
+                let message = format!(
+                    "there is no deployment {deployment:?} yet: entities are extracted as soon as there is"
+                );
+                (true, message, None)
+            }
+            Asked::Known => (false, "entities were extracted from this text before".to_owned(), None),
         };
-        outcome.tell(Some(&project.name), job.is_some(), message, job);
+        outcome.tell(Some(&project.name), did, message, job);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod automate;
 mod copy;
 mod corpus;
+mod deliver;
 mod deploy;
 mod deposit;
 mod evaluate;
@@ -20,6 +21,7 @@ mod progress;
 mod project;
 mod recipe;
 mod reevaluate;
+mod sns;
 mod train;
 
 use crate::failure::Failure;
@@ -42,7 +44,9 @@ pub(crate) async fn run(run: &Run) -> Result<Option<Outcome>, Failure> {
         JobKind::Extract => extract::extract(run).await.map(|()| None),
         JobKind::Inbox => inbox::inbox(run).await.map(|()| None),
         JobKind::Automate => automate::automate(run).await.map(Some),
-        JobKind::ExtractDocument => extract_document::extract_document(run).await.map(Some),
+        JobKind::ExtractDocument => extract_document::extract_document(run).await.map(|()| None),
+        JobKind::Deliver => deliver::deliver(run).await.map(Some),
+        JobKind::Sns => sns::sns(run).await.map(Some),
         JobKind::Copy => copy::copy(run).await.map(Some),
         JobKind::Export => export::export(run).await.map(Some),
     }
