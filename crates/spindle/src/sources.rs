@@ -189,6 +189,11 @@ mod tests {
         };
         let source =
             |name: &str, topics: &[SnsTopic]| EventSource { name: name.to_owned(), topics: topics.to_vec() };
-        expect![[r#""#]].assert_eq(&table(&[source("minio", &[]), source("topic", &[topic])], Paint::PLAIN));
+        expect![[r#"
+            sender  topic                            subscription  last
+            minio
+            topic   arn:aws:sns:us-east-1:1:letters  confirmed     SNS was told that it may deliver
+        "#]]
+        .assert_eq(&table(&[source("minio", &[]), source("topic", &[topic])], Paint::PLAIN));
     }
 }

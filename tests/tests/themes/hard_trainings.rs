@@ -265,8 +265,8 @@ fn a_full_disk_fails_a_training_with_a_word_and_the_next_one_goes_on() -> Result
     let state = client.wait(&job)?;
     assert_eq!(state["status"], "succeeded", "{state}");
 
-    // Now the encoder is there: what does not fit is the bundle.
-    disk.fill(3 << 20)?;
+    // Now the encoder is there: what does not fit is the bundle, half a megabyte.
+    disk.fill(1 << 18)?;
     let job = example.start_training(&client, "second", "contextual")?;
     let message = failure(&client.wait(&job)?)?;
     assert!(message.contains("full"), "{message}");

@@ -226,6 +226,10 @@ mod tests {
     fn what_was_told_is_shown_with_what_came_of_it() {
         let text = r#"{"deliveryId":"8a207877-a5bd-4b51-b820-bbaa4a9ccec1_638505504000000000","subscriberName":"desk","eventId":"1","location":"in/a b.txt","state":"dead","attempts":9,"createdDateTime":"2026-01-05T10:00:00Z","lastUpdatedDateTime":"2026-01-05T14:33:00Z","reason":"the subscriber answered 500"}"#;
         let delivery: DeliveryState = serde_json::from_str(text).unwrap();
-        expect![[r#""#]].assert_eq(&deliveries(&[delivery], Paint::PLAIN));
+        expect![[r#"
+            happened              subscriber  state  attempts  document    last attempt
+            2026-01-05 10:00:00Z  desk        dead          9  in/a b.txt  the subscriber answered 500
+        "#]]
+        .assert_eq(&deliveries(&[delivery], Paint::PLAIN));
     }
 }
