@@ -244,6 +244,17 @@ impl Drop for Disk {
     }
 }
 
+/// Bytes of all files in the folders of `folder`.
+fn bytes_below(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for inner in fs::read_dir(folder)? {
+        for file in fs::read_dir(inner?.path())? {
+            bytes += file?.metadata()?.len();
+        }
+    }
+    Ok(bytes)
+}
+
 #[test]
 fn a_full_disk_fails_a_training_with_a_word_and_the_next_one_goes_on() -> Result<()> {
     let Some(disk) = Disk::of(400)? else { return Ok(()) };
@@ -265,13 +276,13 @@ fn a_full_disk_fails_a_training_with_a_word_and_the_next_one_goes_on() -> Result
     let state = client.wait(&job)?;
     assert_eq!(state["status"], "succeeded", "{state}");
 
-    // Now the encoder is there: what does not fit is the bundle, half a megabyte.
-    disk.fill(1 << 18)?;
+    // Now the encoder is there: what does not fit is another bundle like the first.
+    let stored = disk.path().join("data/s3/spindle-models/models");
+    disk.fill(bytes_below(&stored)? / 2)?;
     let job = example.start_training(&client, "second", "contextual")?;
     let message = failure(&client.wait(&job)?)?;
     assert!(message.contains("full"), "{message}");
     assert_eq!(models(&client, &example.path("/models"))?, 1);
-    let stored = disk.path().join("data/s3/spindle-models/models");
     for model in fs::read_dir(&stored)? {
         let model = model?.path();
         let whole = model.join("manifest.json").exists();
