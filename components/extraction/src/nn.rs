@@ -1,11 +1,7 @@
 //! Graphs of the host, by name, over `wasi:nn`.
 
 mod bindings {
-    wit_bindgen::generate!({
-        path: "wit",
-        world: "spindle:extraction/inference",
-        generate_all,
-    });
+    wit_bindgen::generate!({ path: "../../crates/host/wit", world: "spindle:host/models", generate_all });
 }
 
 use bindings::wasi::nn::errors::Error;

@@ -1,6 +1,7 @@
 //! Deployments (contract: authoring 12).
 
 use crate::payloads::{DeployPayload, SwapPayload};
+use crate::quota::check_quota;
 use crate::training::expires;
 use crate::{Answer, Authoring, stored};
 use catalog::{Deployment, Driver, JobKind};
@@ -57,12 +58,10 @@ impl<D: Driver> Authoring<'_, D> {
         let most = self.limits.deployments_per_project_max;
         let found = self.catalog.deployments(project.as_str(), catalog::PageRequest::first(most)).await?;
         let replaces = found.items.iter().any(|deployment| deployment.name == name.as_str());
-        if replaces || found.total < u64::from(most) {
+        if replaces {
             return Ok(());
         }
-        let message =
-            format!("a project has at most {most} deployments; delete one, or replace one by its name");
-        Err(ApiError::new(ErrorKind::QuotaExceeded, message).at("deploymentName"))
+        check_quota(found.total, most, "deployments", "replace one by its name", "deploymentName")
     }
 
     /// `DELETE /{project}/deployments/{deployment}`: a job.

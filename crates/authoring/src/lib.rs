@@ -18,6 +18,7 @@ mod lists;
 mod models;
 pub mod payloads;
 mod projects;
+mod quota;
 mod resources;
 mod subscribers;
 mod training;

@@ -1,6 +1,7 @@
 //! Who is told what a project extracted, and what became of it. Ours, the contract has none.
 
 use crate::payloads::DeliveryProgress;
+use crate::quota::check_quota;
 use crate::{Answer, Authoring, stored};
 use catalog::{DeliveryState, Driver, Job, JobKind, NewSubscriber, Subscriber};
 use language_api::ids::SubscriberName;
@@ -67,12 +68,10 @@ impl<D: Driver> Authoring<'_, D> {
         let page = catalog::PageRequest::first(most);
         let found = self.catalog.subscribers(project.as_str(), page).await?;
         let replaces = found.items.iter().any(|subscriber| subscriber.name == name.as_str());
-        if replaces || found.total < u64::from(most) {
+        if replaces {
             return Ok(());
         }
-        let message =
-            format!("a project has at most {most} subscribers; delete one, or replace one by its name");
-        Err(ApiError::new(ErrorKind::QuotaExceeded, message).at("subscriberName"))
+        check_quota(found.total, most, "subscribers", "replace one by its name", "subscriberName")
     }
 
     /// `DELETE /{project}/subscribers/{subscriber}`.

@@ -2,6 +2,7 @@
 
 use crate::jobs::state;
 use crate::payloads::TrainPayload;
+use crate::quota::check_quota;
 use crate::{Answer, Authoring, stored};
 use catalog::{Driver, Job, JobKind};
 use language_api::training::{CONFIG_LATEST, PhaseState, TrainingResult};
@@ -86,13 +87,8 @@ impl<D: Driver> Authoring<'_, D> {
             Err(error) => return Err(error.into()),
         }
         let total = self.catalog.models(project.as_str(), catalog::PageRequest::first(1)).await?.total;
-        if total < u64::from(self.limits.models_per_project_max) {
-            return Ok(());
-        }
         let most = self.limits.models_per_project_max;
-        let message =
-            format!("a project has at most {most} models; delete one, or overwrite one by its label");
-        Err(ApiError::new(ErrorKind::QuotaExceeded, message).at("modelLabel"))
+        check_quota(total, most, "models", "overwrite one by its label", "modelLabel")
     }
 
     /// `GET /{project}/train/jobs`.

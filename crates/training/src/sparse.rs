@@ -4,11 +4,10 @@
 //! two tags, so this is close to the smallest set that can explain the data.
 
 use crate::parallel::{map, runs};
+use model::features::HashMapOfHashes;
 use model::{Entry, Inputs};
 use ner::tags::Tag;
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 /// Feature occurrences per piece of parallel work.
@@ -36,31 +35,13 @@ pub(crate) struct SparseData {
 /// Features by word while words are still being added: features are numbered in order of first occurrence.
 #[derive(Default)]
 pub(crate) struct Numbering {
-    numbers: HashMap<u64, u32, BuildHasherDefault<Identity>>,
+    numbers: HashMapOfHashes<u32>,
     hashes: Vec<u64>,
     /// On how many words each feature is.
     counts: Vec<u32>,
     /// Where each word's features end.
     ends: Vec<usize>,
     of_word: Vec<u32>,
-}
-
-/// Keys are hashes already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
 }
 
 impl Numbering {
@@ -94,7 +75,7 @@ impl Numbering {
     /// Numbers again: most frequent first, those on fewer than `min_count` words left out, a word's features rising.
     /// Returns the hashes by number.
     fn settle(&mut self, min_count: u32) -> Vec<u64> {
-        self.numbers = HashMap::default();
+        self.numbers = HashMapOfHashes::default();
         let mut order: Vec<u32> = (0..self.hashes.len() as u32).collect();
         order.retain(|&feature| self.counts[feature as usize] >= min_count);
         order.sort_by_key(|&feature| Reverse(self.counts[feature as usize]));
@@ -125,13 +106,22 @@ impl SparseData {
         let Numbering { mut ends, mut of_word, .. } = numbering;
         of_word.shrink_to_fit();
         ends.insert(0, 0);
-        let (feature_offsets, words) = transpose(hashes.len(), &ends, &of_word);
-        let (weight_offsets, weight_tags) = weights(gold, &feature_offsets, &words);
-        let lengths = feature_offsets.windows(2).map(|pair| pair[1] - pair[0]);
-        let feature_runs = runs(lengths, PIECE);
+        Self::in_both_directions(hashes, ends, of_word, |borders, words| weights(gold, borders, words))
+    }
+
+    /// The features of words by feature too; `weights` gives the weights' borders and tags.
+    fn in_both_directions(
+        hashes: Vec<u64>,
+        word_offsets: Vec<usize>,
+        of_word: Vec<u32>,
+        weights: impl FnOnce(&[usize], &[u32]) -> (Vec<u32>, Vec<u16>),
+    ) -> Self {
+        let (feature_offsets, words) = transpose(hashes.len(), &word_offsets, &of_word);
+        let (weight_offsets, weight_tags) = weights(&feature_offsets, &words);
+        let feature_runs = runs(feature_offsets.windows(2).map(|pair| pair[1] - pair[0]), PIECE);
         Self {
             hashes,
-            word_offsets: ends,
+            word_offsets,
             of_word,
             feature_offsets,
             words,
@@ -222,24 +212,13 @@ impl SparseData {
             of_word.extend(row.filter(|&number| number != u32::MAX));
             word_offsets.push(of_word.len());
         }
-        let (feature_offsets, words) = transpose(features.len(), &word_offsets, &of_word);
         let (mut weight_offsets, mut weight_tags) = (vec![0], Vec::new());
         for &feature in features {
             weight_tags.extend_from_slice(&self.weight_tags[self.weight_range(feature as usize)]);
             weight_offsets.push(weight_tags.len() as u32);
         }
-        let feature_runs = runs(feature_offsets.windows(2).map(|pair| pair[1] - pair[0]), PIECE);
         let hashes = features.iter().map(|&feature| self.hashes[feature as usize]).collect();
-        Self {
-            hashes,
-            word_offsets,
-            of_word,
-            feature_offsets,
-            words,
-            weight_offsets,
-            weight_tags,
-            feature_runs,
-        }
+        Self::in_both_directions(hashes, word_offsets, of_word, |_, _| (weight_offsets, weight_tags))
     }
 
     /// The weights of `features` out of all of them.

@@ -173,7 +173,7 @@ impl HostGraphExecutionContext for State {
 }
 
 impl State {
-    /// The model and what it is given; tensors that are no more than numbers are an error of the guest's.
+    /// The model and what it is given; a tensor of a type that no model takes is the guest's error.
     fn take(
         &mut self,
         context: &Resource<NamedModel>,

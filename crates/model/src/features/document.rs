@@ -1,8 +1,7 @@
 //! What a word's other occurrences in the same document say about it.
 
 use super::attributes::Attributes;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use super::hashed::HashMapOfHashes;
 use std::ops::Range;
 
 /// Occurrences looked at on each side of a word, nearest first: bounded work per word.
@@ -33,7 +32,7 @@ pub(super) struct Others {
 
 impl Occurrences {
     pub(super) fn new(all: &[Attributes], lines: &[Range<usize>]) -> Self {
-        let mut first: HashMap<u64, u32, BuildHasherDefault<Identity>> = HashMap::default();
+        let mut first: HashMapOfHashes<u32> = HashMapOfHashes::default();
         let mut groups: Vec<u32> = Vec::new();
         let group_of: Vec<u32> = all
             .iter()
@@ -125,23 +124,5 @@ impl Others {
     /// The shape of the nearest occurrence that is written otherwise.
     pub(super) fn other_spelling(&self) -> Option<u64> {
         self.spelling
-    }
-}
-
-/// Keys are hashes already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
     }
 }

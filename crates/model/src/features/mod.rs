@@ -6,11 +6,13 @@
 
 mod attributes;
 mod document;
+mod hashed;
 mod script;
 
 use crate::LexicalRecipe;
 use attributes::{Attributes, describe};
 use document::Occurrences;
+pub use hashed::{HashMapOfHashes, Identity};
 use ner::segmentation::{Gap, Segmentation};
 
 /// Features of all words, as [`crate::Inputs`] holds them.
