@@ -16,6 +16,9 @@ use inference::{Engine, EngineLimits, FolderSource, OpenVinoEncoder, Precision, 
 use model::{Encoder, Graph, MANIFEST_FILE, Manifest, Pieces, ServingModel};
 use serde_json::{Value, json};
 
+/// As long as a server is asked before it is measured.
+const WARMING: Duration = Duration::from_secs(1);
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, model, documents, callers, seconds] = arguments.as_slice() else {
@@ -32,15 +35,19 @@ fn main() -> anyhow::Result<()> {
     let encoder = manifest.encoder.as_ref().map(|encoder| format!("{folder}/encoders/{}", encoder.digest));
     let tokenizer = encoder.as_ref().map(|folder| std::fs::read(format!("{folder}/tokenizer.json")));
     let serving = ServingModel::new(manifest, tokenizer.transpose()?.as_deref())?;
+    let measure = |work: &(dyn Fn(usize) -> anyhow::Result<()> + Sync)| -> anyhow::Result<Value> {
+        measure(callers, WARMING, &texts, work)?;
+        measure(callers, span, &texts, work)
+    };
     let raw = match &encoder {
         Some(folder) => {
             let encoder = OpenVinoEncoder::open(folder.as_ref(), &settings)?;
             let windows = texts.iter().map(|text| windows(&serving, text)).collect::<Result<Vec<_>, _>>()?;
-            measure(callers, span, &texts, |at| Ok(drop(encoder.encode(&windows[at])?)))?
+            measure(&|at| Ok(drop(encoder.encode(&windows[at])?)))?
         }
         None => Value::Null,
     };
-    let native = measure(callers, span, &texts, |at| extract(&serving, &graph, &texts[at]))?;
+    let native = measure(&|at| extract(&serving, &graph, &texts[at]))?;
     println!("{}", json!({ "raw": raw, "native": native }));
     Ok(())
 }
@@ -62,7 +69,6 @@ fn measure(
     texts: &[String],
     work: impl Fn(usize) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<Value> {
-    work(0)?;
     let (stop, next) = (AtomicBool::new(false), AtomicUsize::new(0));
     let begun = Instant::now();
     let caller = || -> anyhow::Result<Vec<(usize, f64)>> {
