@@ -1,5 +1,6 @@
 //! Extraction under load, over HTTP and WebAssembly, beside the same model by native code and beside OpenVINO alone.
 
+use crate::caller::{self, Caller};
 use crate::peers::Peers;
 use crate::process;
 use crate::table::{NONE, Table, quantile};
@@ -212,9 +213,10 @@ fn load(
 ) -> Result<Figures> {
     let questions = texts.iter().map(|text| {
         let sent = json!([{ "id": "1", "language": "en-us", "text": text }]);
-        serde_json::to_vec(&example.question(deployment, "UnicodeCodePoint", &sent))
+        let question = serde_json::to_vec(&example.question(deployment, "UnicodeCodePoint", &sent))?;
+        Ok(caller::request(client, "/language/:analyze-text", &question))
     });
-    let questions = questions.collect::<Result<Vec<_>, _>>()?;
+    let questions = questions.collect::<Result<Vec<_>>>()?;
     let asked = |span| asked(client, &questions, callers, span);
     // Until every instance that so many callers need has met the model.
     asked(WARMING)?;
@@ -235,12 +237,12 @@ fn asked(
 ) -> Result<Vec<(usize, f64)>> {
     let (stop, next) = (AtomicBool::new(false), AtomicUsize::new(0));
     let caller = || -> Result<Vec<(usize, f64)>> {
-        let client = Client::new(&client.endpoint, &client.key);
+        let mut caller = Caller::connect(client)?;
         let mut calls = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             let at = next.fetch_add(1, Ordering::Relaxed) % questions.len();
             let start = Instant::now();
-            ask(&client, &questions[at])?;
+            caller.ask(&questions[at])?;
             calls.push((at, start.elapsed().as_secs_f64() * 1e3));
         }
         Ok(calls)
@@ -253,11 +255,4 @@ fn asked(
         ended.collect::<Result<Vec<_>>>()
     })?;
     Ok(calls.concat())
-}
-
-fn ask(client: &Client, question: &[u8]) -> Result<()> {
-    let body = Some(("application/json", question.to_vec()));
-    let answer = client.send_bytes("POST", "/language/:analyze-text", body)?;
-    ensure!(answer.status == 200, "answered {}: {}", answer.status, answer.text());
-    Ok(())
 }

@@ -5,6 +5,7 @@
 //! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]|events]
 //! ```
 
+mod caller;
 mod events;
 mod extraction;
 mod import;
