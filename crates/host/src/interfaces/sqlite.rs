@@ -9,6 +9,7 @@ use super::bindings::spin::sqlite::sqlite::{
 use crate::state::State;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,13 @@ const BUSY_TRIES: i32 = 10_000;
 const BUSY_STEP: Duration = Duration::from_millis(1);
 /// Idle connections kept per database.
 const IDLE_CONNECTIONS_MAX: usize = 16;
+/// Steps of SQLite's machine after which a query is none for the executor's own thread: about a tenth of a millisecond.
+const STEPS_AT_ONCE: i32 = 5_000;
+
+thread_local! {
+    /// Whether statements of this thread, the executor's, may neither wait nor take long.
+    static AT_ONCE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// A SQLite file that components can open by label, and the bell that rings when they wrote to watched tables.
 pub struct SqliteDatabase {
@@ -48,6 +56,7 @@ impl SqliteDatabase {
     fn connect(&self) -> rusqlite::Result<Session> {
         let connection = Connection::open(&self.path)?;
         connection.busy_handler(Some(wait))?;
+        connection.progress_handler(STEPS_AT_ONCE, Some(|| AT_ONCE.get()))?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
         )?;
@@ -113,20 +122,24 @@ impl Session {
     }
 
     fn execute(&self, statement: &str, parameters: &[Value]) -> rusqlite::Result<Answer> {
-        let answer = self.with(|connection| {
-            let mut statement = connection.prepare_cached(statement)?;
-            let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
-            let parameters = rusqlite::params_from_iter(parameters.iter().map(to_sql));
-            let mut found = statement.query(parameters)?;
-            let mut rows = vec![];
-            while let Some(row) = found.next()? {
-                let values = (0..columns.len()).map(|index| row.get_ref(index).map(from_sql));
-                rows.push(RowResult { values: values.collect::<rusqlite::Result<_>>()? });
-            }
-            Ok(Answer { columns, rows })
-        });
+        let answer = self.with(|connection| run(connection, statement, parameters));
         self.ring();
         answer
+    }
+
+    /// The answer to a short query; `None` when it is another statement, takes longer or had to wait: then it is as if
+    /// nobody had asked. Handing so little to another thread and back would cost more than the work.
+    fn execute_at_once(&self, statement: &str, parameters: &[Value]) -> Option<rusqlite::Result<Answer>> {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, OperationInterrupted};
+        if !statement.starts_with("SELECT ") {
+            return None;
+        }
+        // Held by nobody, unless a call was given up whose work goes on.
+        let connection = self.0.connection.try_lock().ok()?;
+        let _at_once = AtOnce::begin();
+        let answer = run(&connection, statement, parameters);
+        let code = answer.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+        (!matches!(code, Some(DatabaseBusy | DatabaseLocked | OperationInterrupted))).then_some(answer)
     }
 
     /// Rings when a finished transaction changed the watched table.
@@ -138,7 +151,39 @@ impl Session {
     }
 }
 
+/// While it lives, statements of this thread neither wait nor take long.
+struct AtOnce;
+
+impl AtOnce {
+    fn begin() -> Self {
+        AT_ONCE.set(true);
+        Self
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        AT_ONCE.set(false);
+    }
+}
+
+fn run(connection: &Connection, statement: &str, parameters: &[Value]) -> rusqlite::Result<Answer> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let parameters = rusqlite::params_from_iter(parameters.iter().map(to_sql));
+    let mut found = statement.query(parameters)?;
+    let mut rows = vec![];
+    while let Some(row) = found.next()? {
+        let values = (0..columns.len()).map(|index| row.get_ref(index).map(from_sql));
+        rows.push(RowResult { values: values.collect::<rusqlite::Result<_>>()? });
+    }
+    Ok(Answer { columns, rows })
+}
+
 fn wait(tries: i32) -> bool {
+    if AT_ONCE.get() {
+        return false;
+    }
     std::thread::sleep(BUSY_STEP);
     tries < BUSY_TRIES
 }
@@ -168,6 +213,14 @@ fn failure(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => Error::DatabaseFull,
         _ => Error::Io(error.to_string()),
+    }
+}
+
+/// Runs a statement, beside the executor unless it is a short query.
+async fn execute(session: Session, statement: String, parameters: Vec<Value>) -> Result<Answer, Error> {
+    match session.execute_at_once(&statement, &parameters) {
+        Some(answer) => answer.map_err(failure),
+        None => blocking(move || session.execute(&statement, &parameters)).await,
     }
 }
 
@@ -225,7 +278,7 @@ impl HostConnection for State {
         parameters: Vec<Value>,
     ) -> wasmtime::Result<Result<QueryResult, Error>> {
         let session = self.session(&connection)?;
-        let answer = blocking(move || session.execute(&statement, &parameters)).await;
+        let answer = execute(session, statement, parameters).await;
         Ok(answer.map(|answer| QueryResult { columns: answer.columns, rows: answer.rows }))
     }
 
@@ -273,7 +326,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         parameters: Vec<Value>,
     ) -> wasmtime::Result<Result<Streamed, Error>> {
         let session = accessor.with(|mut access| access.get().session(&connection))?;
-        let answer = match blocking(move || session.execute(&statement, &parameters)).await {
+        let answer = match execute(session, statement, parameters).await {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(error)),
         };
@@ -298,5 +351,40 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
     ) -> wasmtime::Result<u64> {
         let session = accessor.with(|mut access| access.get().session(&connection))?;
         Ok(session.with(|connection| Ok(connection.changes()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: &str = "SELECT COUNT(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                        WHERE i < 100000) SELECT i FROM n)";
+
+    fn integer(answer: &Answer) -> i64 {
+        match answer.rows[0].values[0] {
+            Value::Integer(number) => number,
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn short_queries_are_answered_at_once_and_all_else_is_left_to_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = SqliteDatabase::new(&folder.path().join("d"), "t", Arc::default());
+        let session = database.session().expect("a session");
+        session.execute("CREATE TABLE t (a INTEGER)", &[]).expect("a table");
+        session.execute("INSERT INTO t VALUES (7)", &[]).expect("a row");
+
+        let at_once = |statement: &str| session.execute_at_once(statement, &[]);
+        assert_eq!(integer(&at_once("SELECT a FROM t").expect("short").expect("sound")), 7);
+        assert!(at_once("SELECT b FROM t").expect("short").is_err(), "a defect is not tried again");
+        assert!(at_once("INSERT INTO t VALUES (8)").is_none() && at_once("COMMIT").is_none());
+        assert!(at_once(LONG).is_none(), "too long");
+        assert_eq!(integer(&session.execute(LONG, &[]).expect("as long as it takes")), 100_000);
+
+        // A connection that another call still uses.
+        let held = session.0.connection.lock().expect("the connection");
+        assert!(at_once("SELECT a FROM t").is_none());
     }
 }
