@@ -62,6 +62,13 @@ pub const CONFORMANCE: Environment = Environment {
     requirements: "tests/python/requirements-conformance.txt",
 };
 
+/// Readers of what operators deploy with: Helm's engine, Kubernetes' schemas, Terraform's syntax.
+pub const INFRA: Environment = Environment {
+    variable: "SPINDLE_TEST_INFRA_PYTHON",
+    folder: "build/python-infra",
+    requirements: "tests/python/requirements-infra.txt",
+};
+
 impl Environment {
     /// The interpreter; its environment is made when it is not there or its requirements changed.
     ///

@@ -26,6 +26,8 @@ mod hard_trainings;
 mod healing;
 #[path = "themes/identity.rs"]
 mod identity;
+#[path = "themes/infra/mod.rs"]
+mod infra;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/labels.rs"]
