@@ -2,6 +2,8 @@
 //!
 //! One binary, so that the tests share one server where they can.
 
+#[path = "themes/cluster.rs"]
+mod cluster;
 #[path = "themes/command_line.rs"]
 mod command_line;
 #[path = "themes/components.rs"]
@@ -38,6 +40,8 @@ mod life;
 mod long_texts;
 #[path = "themes/postgres.rs"]
 mod postgres;
+#[path = "themes/processes.rs"]
+mod processes;
 #[path = "themes/restart.rs"]
 mod restart;
 #[path = "themes/scenarios.rs"]

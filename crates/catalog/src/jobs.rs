@@ -122,11 +122,13 @@ impl JobKind {
         }
     }
 
+    /// The kind with this [word](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     fn parse(word: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.word() == word)
-            .ok_or_else(|| Error::Corrupt(format!("job kind {word:?}")))
+        Self::from_word(word).ok_or_else(|| Error::Corrupt(format!("job kind {word:?}")))
     }
 }
 

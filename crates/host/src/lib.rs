@@ -7,6 +7,7 @@ mod admission;
 mod clock;
 mod component;
 mod engine;
+mod health;
 mod interfaces;
 mod manifest;
 mod router;
@@ -15,6 +16,7 @@ mod state;
 pub mod storage;
 
 pub use engine::EngineError;
+pub use health::{Health, Readiness};
 pub use interfaces::nn::Models;
 pub use interfaces::outbound::OutboundHostError;
 pub use interfaces::sqlite::SqliteDatabase;

@@ -4,6 +4,7 @@ use crate::admission::{Admission, Refusal};
 use crate::clock::EpochClock;
 use crate::component::Runner;
 use crate::engine::{self, EngineError};
+use crate::health::{Health, Readiness};
 use crate::interfaces::bindings;
 use crate::interfaces::nn::{self, Models};
 use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
@@ -13,7 +14,7 @@ use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_templa
 use crate::router::{Match, RouteError, Router};
 use crate::state::{Grants, State};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -100,6 +101,8 @@ pub struct HostSettings {
     pub request_body_bytes_max: u64,
     /// Longest time for one answer where the manifest sets none.
     pub request_time_max: Duration,
+    /// What `/healthz` and `/readyz` answer.
+    pub health: Arc<Health>,
 }
 
 struct Served {
@@ -114,7 +117,7 @@ struct Served {
 pub struct Host {
     router: Router,
     components: BTreeMap<String, Served>,
-    ready: AtomicBool,
+    health: Arc<Health>,
     ending: Arc<AtomicBool>,
 }
 
@@ -147,12 +150,7 @@ impl Host {
             .iter()
             .map(|(id, component)| loader.load(id, component).map(|served| (id.clone(), served)));
         let components = components.collect::<Result<_, _>>()?;
-        Ok(Self { router, components, ready: AtomicBool::new(false), ending })
-    }
-
-    /// Lets `/readyz` answer 200 from now on.
-    pub fn set_ready(&self) {
-        self.ready.store(true, Ordering::Release);
+        Ok(Self { router, components, health: Arc::clone(&settings.health), ending })
     }
 
     /// Serves `listener` until `stop` resolves, then lets running requests end for a few seconds.
@@ -178,7 +176,7 @@ impl Host {
             let host = Arc::clone(&self);
             let service = service_fn(move |request| {
                 let host = Arc::clone(&host);
-                async move { Ok::<_, Infallible>(host.answer(request, peer).await) }
+                async move { Ok::<_, Infallible>(host.answer_once(request, peer).await) }
             });
             let connection =
                 server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
@@ -189,33 +187,28 @@ impl Host {
                 }
             });
         }
-        self.ready.store(false, Ordering::Release);
+        self.health.set(Readiness::Draining);
         if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// What whoever watches this process asks.
-    fn health(&self, method: &Method, path: &str) -> Response<WasiBody> {
-        match (method, path) {
-            (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok"),
-            (&Method::GET | &Method::HEAD, _) if self.ready.load(Ordering::Acquire) => {
-                text(StatusCode::OK, "ready")
-            }
-            (&Method::GET | &Method::HEAD, _) => text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
-            _ => {
-                let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
-                refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-                refused
-            }
+    /// [`Self::answer`], after which a draining host has the caller leave: whoever comes again comes to another host.
+    async fn answer_once(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
+        // HTTP/2 has a message of its own for it, which ends its connections at the end of draining.
+        let leaves = request.version() < Version::HTTP_2;
+        let mut response = self.answer(request, peer).await;
+        if leaves && self.health.readiness() == Readiness::Draining {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        response
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
         let path = request.uri().path().to_owned();
-        if matches!(path.as_str(), "/healthz" | "/readyz") {
-            return self.health(request.method(), &path);
+        if let Some(answer) = self.health.answer(request.method(), &path) {
+            return answer.map(whole);
         }
         let Some(found) = self.router.find(&path) else {
             return error(StatusCode::NOT_FOUND, "NotFound", "no component answers this path");
@@ -428,17 +421,13 @@ fn too_slow(time_max: Duration) -> Response<WasiBody> {
 /// An answer of the host itself, in the shape every client of the API reads.
 fn error(status: StatusCode, code: &str, message: &str) -> Response<WasiBody> {
     let body = serde_json::json!({ "error": { "code": code, "message": message } }).to_string();
-    reply(status, "application/json; charset=utf-8", body)
-}
-
-fn text(status: StatusCode, body: &str) -> Response<WasiBody> {
-    reply(status, "text/plain", body.to_owned())
-}
-
-fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<WasiBody> {
-    let body = Full::new(Bytes::from(body)).map_err(|never: Infallible| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
+    let mut response = Response::new(whole(Full::new(Bytes::from(body))));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
+}
+
+fn whole(body: Full<Bytes>) -> WasiBody {
+    body.map_err(|never: Infallible| match never {}).boxed_unsync()
 }

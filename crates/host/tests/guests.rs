@@ -51,6 +51,7 @@ fn load(guest: &str, grants: &str, labels: &[String]) -> (TempDir, Result<Host, 
         instance_bytes_max: MEMORY_MAX,
         request_body_bytes_max: 1 << 20,
         request_time_max: Duration::from_secs(60),
+        health: Arc::default(),
     };
     let host = Host::load(&settings);
     (folder, host)

@@ -1,7 +1,6 @@
 //! `spindle`: custom named entity recognition on your own machine. The command line composes what the crates offer.
 
 mod access;
-mod bundles;
 mod check;
 mod client;
 mod commands;
@@ -10,14 +9,13 @@ mod demo;
 mod encoders;
 mod keys;
 mod labels;
-mod notifier;
 mod places;
 mod print;
+mod servers;
 mod sources;
-mod up;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use commands::{deployment, evaluate, extract, inbox, job, model, project, subscriber, train};
 use std::io;
 use std::process::ExitCode;
@@ -37,7 +35,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Up(up::UpArguments),
+    Up(servers::UpArguments),
+    Serve(servers::ServeArguments),
+    Worker(servers::WorkerArguments),
+    Storage(servers::StorageArguments),
+    Config(servers::ConfigArguments),
     Demo(demo::DemoArguments),
     Check(check::CheckArguments),
     Project(project::ProjectArguments),
@@ -72,6 +74,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every command with its arguments.
+fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
@@ -80,7 +87,11 @@ fn run(command: Command) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match command {
-            Command::Up(arguments) => up::up(arguments).await,
+            Command::Up(arguments) => servers::up(arguments).await,
+            Command::Serve(arguments) => servers::serve(arguments).await,
+            Command::Worker(arguments) => servers::worker(arguments).await,
+            Command::Storage(arguments) => servers::storage(arguments).await,
+            Command::Config(arguments) => servers::config(&arguments),
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Project(arguments) => project::project(arguments).await,

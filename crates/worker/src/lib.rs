@@ -14,15 +14,21 @@ mod jobs;
 mod memory;
 mod outward;
 mod run;
+mod services;
 mod serving;
+mod trainings;
 mod watching;
+mod worker;
 
 pub use checkpoints::CheckpointFolder;
 pub use encoder::EncoderSource;
 pub use failure::Failure;
-pub use outward::Outward;
-pub use run::{Dispatch, Services, Worker, WorkerSettings};
+pub use memory::available_bytes;
+pub use outward::{Outward, certificate_authorities};
+pub use services::{Dispatch, Services};
 pub use serving::Serving;
+pub use trainings::Trainings;
+pub use worker::{Worker, WorkerSettings};
 
 /// The catalog as workers open it.
 pub type Catalog = catalog::Catalog<catalog::driver::Native>;
