@@ -18,7 +18,7 @@ use crate::automations;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, Page, PageRequest, Resource, Row, Value};
 
-pub use lease::{Heartbeat, Lease, Outcome};
+pub use lease::{Heartbeat, Lease, Outcome, QueueLength};
 
 const COLUMNS: &str = "id, kind, project, target, status, progress, result, errors, warnings, created_at, updated_at, \
                        expires_at, attempt, not_before, lease_owner, lease_expires_at, cancel_requested";

@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+/// Where Prometheus reads.
+const METRICS: &str = "/metrics";
+
 /// Whether work should be sent to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -38,7 +41,7 @@ impl Readiness {
     }
 }
 
-/// What `/healthz` and `/readyz` answer.
+/// What `/healthz` and `/readyz` answer; `/metrics` is answered beside them.
 #[derive(Debug)]
 pub struct Health {
     readiness: AtomicU8,
@@ -69,13 +72,16 @@ impl Health {
 
     /// The answer to whoever watches this process; `None` where `path` asks for something else.
     pub(crate) fn answer(&self, method: &Method, path: &str) -> Option<Response<Full<Bytes>>> {
+        let asked = matches!(*method, Method::GET | Method::HEAD);
         let (status, word) = match path {
             "/healthz" => (StatusCode::OK, "ok"),
             "/readyz" if self.readiness() == Readiness::Ready => (StatusCode::OK, "ready"),
             "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, self.readiness().word()),
+            METRICS if asked => return Some(metrics()),
+            METRICS => (StatusCode::OK, ""),
             _ => return None,
         };
-        if matches!(*method, Method::GET | Method::HEAD) {
+        if asked {
             return Some(text(status, word));
         }
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
@@ -95,7 +101,9 @@ impl Health {
             let health = Arc::clone(&self);
             let service = service_fn(move |request: Request<Incoming>| {
                 let answer = health.answer(request.method(), request.uri().path());
-                async { Ok::<_, Infallible>(answer.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found"))) }
+                async {
+                    Ok::<_, Infallible>(answer.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found")))
+                }
             });
             let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
             tokio::spawn(async move {
@@ -105,6 +113,12 @@ impl Health {
             });
         }
     }
+}
+
+fn metrics() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(telemetry::text())));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(telemetry::CONTENT_TYPE));
+    response
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {

@@ -10,10 +10,12 @@ mod engine;
 mod health;
 mod interfaces;
 mod manifest;
+mod observed;
 mod router;
 mod server;
 mod state;
 pub mod storage;
+mod tls;
 
 pub use engine::EngineError;
 pub use health::{Health, Readiness};
@@ -23,3 +25,4 @@ pub use interfaces::sqlite::SqliteDatabase;
 pub use manifest::{Manifest, ManifestError};
 pub use router::RouteError;
 pub use server::{Host, HostError, HostSettings};
+pub use tls::{Tls, TlsError};

@@ -11,8 +11,10 @@ use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
 use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::{Databases, SqliteDatabase};
 use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_template};
+use crate::observed::observed;
 use crate::router::{Match, RouteError, Router};
 use crate::state::{Grants, State};
+use crate::tls::Tls;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
@@ -105,6 +108,13 @@ pub struct HostSettings {
     pub health: Arc<Health>,
 }
 
+/// Who asks, and how.
+#[derive(Clone, Copy)]
+struct Caller {
+    peer: SocketAddr,
+    scheme: &'static str,
+}
+
 struct Served {
     handler: ProxyHandler<Runner>,
     /// For components whose requests get an instance each.
@@ -153,10 +163,16 @@ impl Host {
         Ok(Self { router, components, health: Arc::clone(&settings.health), ending })
     }
 
-    /// Serves `listener` until `stop` resolves, then lets running requests end for a few seconds.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    /// Serves `listener` until `stop` resolves, then lets running requests end for a few seconds. With `tls` it speaks TLS
+    /// and nothing else.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        stop: impl Future<Output = ()>,
+    ) {
+        let tls = tls.map(Arc::new);
         let connections = GracefulShutdown::new();
-        let server = auto::Builder::new(TokioExecutor::new());
         let mut stop = std::pin::pin!(stop);
         loop {
             let (stream, peer) = tokio::select! {
@@ -173,19 +189,21 @@ impl Host {
             };
             // Small answers leave at once instead of waiting for more to send.
             let _ = stream.set_nodelay(true);
-            let host = Arc::clone(&self);
-            let service = service_fn(move |request| {
-                let host = Arc::clone(&host);
-                async move { Ok::<_, Infallible>(host.answer_once(request, peer).await) }
-            });
-            let connection =
-                server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-            let connection = connections.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection ended");
+            let (host, watcher) = (Arc::clone(&self), connections.watcher());
+            match &tls {
+                None => drop(tokio::spawn(host.converse(stream, Caller { peer, scheme: "http" }, watcher))),
+                Some(tls) => {
+                    let tls = Arc::clone(tls);
+                    tokio::spawn(async move {
+                        match tls.accept(stream).await {
+                            Ok(stream) => {
+                                host.converse(stream, Caller { peer, scheme: "https" }, watcher).await
+                            }
+                            Err(error) => tracing::debug!(%error, "no TLS connection"),
+                        }
+                    });
                 }
-            });
+            }
         }
         self.health.set(Readiness::Draining);
         if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
@@ -194,23 +212,50 @@ impl Host {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    /// Answers the requests of one connection.
+    async fn converse(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        caller: Caller,
+        watcher: Watcher,
+    ) {
+        let service = service_fn(move |request| {
+            let host = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(host.answer_once(request, caller).await) }
+        });
+        let server = auto::Builder::new(TokioExecutor::new());
+        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+
     /// [`Self::answer`], after which a draining host has the caller leave: whoever comes again comes to another host.
-    async fn answer_once(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
+    async fn answer_once(&self, request: Request<Incoming>, caller: Caller) -> Response<WasiBody> {
         // HTTP/2 has a message of its own for it, which ends its connections at the end of draining.
         let leaves = request.version() < Version::HTTP_2;
-        let mut response = self.answer(request, peer).await;
+        let mut response = match self.health.answer(request.method(), request.uri().path()) {
+            Some(answer) => answer.map(whole),
+            None => {
+                let path = request.uri().path().to_owned();
+                let found = self.router.find(&path);
+                observed(request, found.as_ref(), |request| self.answer(request, found.as_ref(), caller))
+                    .await
+            }
+        };
         if leaves && self.health.readiness() == Readiness::Draining {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
-        let path = request.uri().path().to_owned();
-        if let Some(answer) = self.health.answer(request.method(), &path) {
-            return answer.map(whole);
-        }
-        let Some(found) = self.router.find(&path) else {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        found: Option<&Match<'_>>,
+        caller: Caller,
+    ) -> Response<WasiBody> {
+        let Some(found) = found else {
             return error(StatusCode::NOT_FOUND, "NotFound", "no component answers this path");
         };
         let served = &self.components[found.component];
@@ -218,7 +263,7 @@ impl Host {
             return too_large(served.body_bytes_max);
         }
         let component = found.component;
-        let request = match prepare(request, &found, peer, served.body_bytes_max) {
+        let request = match prepare(request, found, caller, served.body_bytes_max) {
             Ok(request) => request,
             Err(reason) => return error(StatusCode::BAD_REQUEST, "InvalidRequest", &reason),
         };
@@ -351,11 +396,11 @@ fn resolve_variables(
 fn prepare(
     request: Request<Incoming>,
     found: &Match<'_>,
-    peer: SocketAddr,
+    caller: Caller,
     body_bytes_max: u64,
 ) -> Result<Request<WasiBody>, String> {
     let (mut parts, body) = request.into_parts();
-    parts.uri = absolute(&parts.uri, parts.headers.get(header::HOST))?;
+    parts.uri = absolute(&parts.uri, caller.scheme, parts.headers.get(header::HOST))?;
     let base = found.pattern.trim_end_matches("...").trim_end_matches('/').to_owned();
     let mut spin = vec![
         ("spin-full-url".to_owned(), parts.uri.to_string()),
@@ -364,7 +409,7 @@ fn prepare(
         ("spin-component-route".to_owned(), base.clone()),
         ("spin-matched-route".to_owned(), found.pattern.to_owned()),
         ("spin-base-path".to_owned(), "/".to_owned()),
-        ("spin-client-addr".to_owned(), peer.to_string()),
+        ("spin-client-addr".to_owned(), caller.peer.to_string()),
     ];
     spin.extend(
         found.parameters.iter().map(|(name, value)| (format!("spin-path-match-{name}"), (*value).to_owned())),
@@ -382,14 +427,14 @@ fn prepare(
     Ok(Request::from_parts(parts, body.boxed_unsync()))
 }
 
-fn absolute(uri: &Uri, host: Option<&HeaderValue>) -> Result<Uri, String> {
+fn absolute(uri: &Uri, scheme: &'static str, host: Option<&HeaderValue>) -> Result<Uri, String> {
     let authority = match (uri.authority(), host) {
         (Some(authority), _) => authority.to_string(),
         (None, Some(host)) => host.to_str().map_err(|_| "the Host header is not text".to_owned())?.to_owned(),
         (None, None) => return Err("the request has no Host header".to_owned()),
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let scheme = uri.scheme_str().unwrap_or("http");
+    let scheme = uri.scheme_str().unwrap_or(scheme);
     Uri::builder()
         .scheme(scheme)
         .authority(authority)

@@ -73,7 +73,7 @@ impl Served {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let (stop, stopped) = oneshot::channel();
-        runtime.spawn(host.serve(listener, async {
+        runtime.spawn(host.serve(listener, None, async {
             let _ = stopped.await;
         }));
         Self { endpoint, stop: Some(stop), runtime: Some(runtime), _folder: folder }

@@ -12,6 +12,7 @@ mod encoder;
 mod failure;
 mod jobs;
 mod memory;
+mod observed;
 mod outward;
 mod run;
 mod services;

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::jobs;
+use crate::observed::{GIVEN_BACK, Observed, outcome};
 use crate::services::Services;
 use catalog::{Job, JobKind, Lease, Outcome};
 use jiff::{SignedDuration, Timestamp};
@@ -90,7 +91,7 @@ impl Run {
     }
 
     /// How long to wait before the next attempt; `None` after the last.
-    fn patience(&self) -> Option<SignedDuration> {
+    pub(crate) fn patience(&self) -> Option<SignedDuration> {
         let attempt = self.job.attempt;
         if self.job.kind != JobKind::Deliver {
             let pause = SignedDuration::from_millis(250 << attempt.min(6));
@@ -129,6 +130,8 @@ pub(crate) async fn execute(run: Run, mut leaving: watch::Receiver<bool>) {
     let run = Arc::new(run);
     let beating = tokio::spawn(keep_alive(Arc::clone(&run)));
     let (job, kind) = (run.job.id.clone(), run.job.kind);
+    let observed = Observed::begin(&run);
+    let span = observed.span.clone();
     tracing::info!(%job, %kind, project = run.job.project, attempt = run.job.attempt, "job begins");
     let worker = Arc::clone(&run);
     // Jobs compute for minutes and their futures need not be Send: each gets a thread of its own.
@@ -137,7 +140,7 @@ pub(crate) async fn execute(run: Run, mut leaving: watch::Receiver<bool>) {
     let deaths = run.job.attempt > DEATHS_MAX && kind != JobKind::Deliver;
     let mut working = tokio::task::spawn_blocking(move || match deaths {
         true => Err(deadly()),
-        false => handle.block_on(jobs::run(&worker)),
+        false => span.in_scope(|| handle.block_on(jobs::run(&worker))),
     });
     let done = tokio::select! {
         done = &mut working => Some(done),
@@ -146,7 +149,10 @@ pub(crate) async fn execute(run: Run, mut leaving: watch::Receiver<bool>) {
     // Its last write must not come after the end's.
     beating.abort();
     let _ = beating.await;
-    let Some(done) = done else { return give_back(&run).await };
+    let Some(done) = done else {
+        observed.end(GIVEN_BACK);
+        return give_back(&run).await;
+    };
     let done = done.unwrap_or_else(|error| {
         tracing::error!(%job, %error, "job panicked");
         Err(Failure::refused(
@@ -154,6 +160,7 @@ pub(crate) async fn execute(run: Run, mut leaving: watch::Receiver<bool>) {
             "the job failed by a defect of this server; its log says where",
         ))
     });
+    observed.end(outcome(&run, &done));
     write_end(&run, done).await;
 }
 

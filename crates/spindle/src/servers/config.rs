@@ -44,8 +44,14 @@ const PROCESSES: [(&str, &[Secret]); 4] = [
 ];
 
 /// Read by every process: name, default, what it is.
-const PLAIN: [(&str, &str, &str); 2] = [
-    ("SPINDLE_LOG", "warn,spindle=info", "What is logged: error, warn, info, debug, also by part"),
+const PLAIN: [(&str, &str, &str); 4] = [
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces and metrics go, http://collector:4318; OpenTelemetry's other variables count, too",
+    ),
+    ("OTEL_SERVICE_NAME", "spindle", "As whom they are sent"),
+    ("SPINDLE_LOG", telemetry::DEFAULT_FILTER, "What is logged: error, warn, info, debug, also by part"),
     ("SPINDLE_LOG_FORMAT", "text", "json for one JSON object a line"),
 ];
 
@@ -71,7 +77,9 @@ pub(crate) fn config(arguments: &ConfigArguments) -> Result<()> {
     let mut settings = vec![];
     for (process, secrets) in PROCESSES {
         match chosen {
-            Some((name, matches)) if name == process => settings.extend(of(process, secrets, &command, matches)),
+            Some((name, matches)) if name == process => {
+                settings.extend(of(process, secrets, &command, matches))
+            }
             Some(_) => {}
             None => {
                 let words = ["spindle", "config", process];
@@ -152,14 +160,18 @@ impl Setting {
     }
 
     fn of_variable(process: &'static str, (variable, default, about): &(&str, &str, &str)) -> Self {
-        let value = set(variable);
-        let source = if value.is_some() { "environment" } else { "default" };
+        let (value, default) = (set(variable), Some((*default).to_owned()).filter(|default| !default.is_empty()));
+        let source = match (&value, &default) {
+            (Some(_), _) => "environment",
+            (None, Some(_)) => "default",
+            (None, None) => "unset",
+        };
         Self {
             process,
             flag: None,
             variable: (*variable).to_owned(),
-            default: Some((*default).to_owned()),
-            value: value.or_else(|| Some((*default).to_owned())),
+            value: value.or_else(|| default.clone()),
+            default,
             source: source.to_owned(),
             secret: false,
             about: (*about).to_owned(),
@@ -212,7 +224,10 @@ mod tests {
             let own = command.find_subcommand(process).expect("a process");
             for argument in own.get_arguments().filter(|argument| argument.get_id() != "help") {
                 let (id, variable) = (argument.get_id(), argument.get_env());
-                assert!(variable.is_some_and(|name| name.to_string_lossy().starts_with("SPINDLE_")), "{process} {id}");
+                assert!(
+                    variable.is_some_and(|name| name.to_string_lossy().starts_with("SPINDLE_")),
+                    "{process} {id}"
+                );
             }
         }
     }

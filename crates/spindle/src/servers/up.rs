@@ -4,6 +4,7 @@ use crate::access::{Access, Secrets, write_private};
 use crate::database::Database;
 use crate::places;
 use crate::servers::notifier::Notifier;
+use crate::servers::observation::{observe_engine, watch_queue};
 use crate::servers::parts::{
     Application, MODELS_CONTAINER, POLL, ServerArguments, Workshop, listen as listen_on, lock, own_client,
     reachable, start_storage, turned, until_stopped,
@@ -116,6 +117,8 @@ pub(crate) async fn start(
     let blobs = s3.open()?;
     blobs.create_container_if_absent(MODELS_CONTAINER).await?;
     let engine = arguments.engine.engine(&blobs, MODELS_CONTAINER, data);
+    observe_engine(&engine);
+    tokio::spawn(watch_queue(catalog.clone()));
 
     let health = Arc::new(Health::default());
     let host = arguments.host.load(&Application {
@@ -142,7 +145,7 @@ pub(crate) async fn start(
     let services = arguments.training.services(&arguments.engine, workshop)?;
     let worker = Worker::new(services, worker_settings(), bell);
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(host.serve(listener, turned(stopped.clone())));
+    let serving = tokio::spawn(host.serve(listener, None, turned(stopped.clone())));
     let working = tokio::spawn(worker.run(stopped));
     let notifier = Notifier {
         url: format!("{endpoint}/events/storage"),

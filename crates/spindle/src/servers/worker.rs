@@ -1,6 +1,7 @@
 //! `spindle worker`: jobs alone, one of many.
 
 use crate::servers::cluster::{ClusterArguments, Missing, base_address};
+use crate::servers::observation::{observe_engine, watch_queue};
 use crate::servers::parts::{
     EngineArguments, POLL, RuleArguments, TrainingArguments, Workshop, until_stopped,
 };
@@ -38,7 +39,7 @@ pub(crate) struct WorkerArguments {
     /// memory waits for the others here; alone it is refused
     #[arg(long, env = "SPINDLE_JOBS_AT_ONCE", value_name = "NUMBER")]
     jobs_at_once: Option<NonZeroU16>,
-    /// Address that answers /healthz and /readyz; nothing answers when absent
+    /// Address that answers /healthz, /readyz and /metrics; nothing answers when absent
     #[arg(long, env = "SPINDLE_HEALTH_LISTEN", value_name = "ADDRESS")]
     health_listen: Option<SocketAddr>,
     /// Seconds in which running jobs may end after SIGTERM before they are given back
@@ -80,6 +81,8 @@ pub(crate) async fn worker(arguments: WorkerArguments) -> Result<()> {
     let catalog = cluster.database.open_among_others(&bell).await?;
     let blobs = cluster.blobs().await?;
     let engine = arguments.engine.engine(&blobs, &cluster.models_container, &cluster.data);
+    observe_engine(&engine);
+    tokio::spawn(watch_queue(catalog.clone()));
     let workshop = Workshop {
         catalog: catalog.clone(),
         blobs,

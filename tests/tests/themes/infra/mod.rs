@@ -3,6 +3,7 @@
 mod chart;
 mod compose;
 mod image;
+mod names;
 mod queue;
 mod terraform;
 
