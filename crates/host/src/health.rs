@@ -95,7 +95,9 @@ impl Health {
             let health = Arc::clone(&self);
             let service = service_fn(move |request: Request<Incoming>| {
                 let answer = health.answer(request.method(), request.uri().path());
-                async { Ok::<_, Infallible>(answer.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found"))) }
+                async {
+                    Ok::<_, Infallible>(answer.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found")))
+                }
             });
             let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
             tokio::spawn(async move {

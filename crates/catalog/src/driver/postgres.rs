@@ -29,7 +29,9 @@ impl Place {
     /// Takes the place, for as long as the session lasts, and listens for changed jobs.
     pub(super) fn statements(self) -> &'static str {
         match self {
-            Self::Alone => "SET lock_timeout = '10s'; SELECT pg_advisory_lock(7237111053); LISTEN spindle_jobs",
+            Self::Alone => {
+                "SET lock_timeout = '10s'; SELECT pg_advisory_lock(7237111053); LISTEN spindle_jobs"
+            }
             Self::AmongOthers => {
                 "SET lock_timeout = '10s'; SELECT pg_advisory_lock_shared(7237111053); LISTEN spindle_jobs"
             }

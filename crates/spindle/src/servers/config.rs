@@ -71,7 +71,9 @@ pub(crate) fn config(arguments: &ConfigArguments) -> Result<()> {
     let mut settings = vec![];
     for (process, secrets) in PROCESSES {
         match chosen {
-            Some((name, matches)) if name == process => settings.extend(of(process, secrets, &command, matches)),
+            Some((name, matches)) if name == process => {
+                settings.extend(of(process, secrets, &command, matches))
+            }
             Some(_) => {}
             None => {
                 let words = ["spindle", "config", process];
@@ -212,7 +214,10 @@ mod tests {
             let own = command.find_subcommand(process).expect("a process");
             for argument in own.get_arguments().filter(|argument| argument.get_id() != "help") {
                 let (id, variable) = (argument.get_id(), argument.get_env());
-                assert!(variable.is_some_and(|name| name.to_string_lossy().starts_with("SPINDLE_")), "{process} {id}");
+                assert!(
+                    variable.is_some_and(|name| name.to_string_lossy().starts_with("SPINDLE_")),
+                    "{process} {id}"
+                );
             }
         }
     }
