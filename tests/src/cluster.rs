@@ -91,7 +91,9 @@ impl Cluster {
     pub fn storage(&self, events: Option<&str>) -> Result<Process> {
         let mut words = vec!["storage".to_owned(), "--data".to_owned(), self.data("storage")];
         words.extend(["--s3-listen".to_owned(), format!("127.0.0.1:{}", self.storage_port)]);
-        words.extend(events.into_iter().flat_map(|events| ["--events-endpoint".to_owned(), events.to_owned()]));
+        words.extend(
+            events.into_iter().flat_map(|events| ["--events-endpoint".to_owned(), events.to_owned()]),
+        );
         self.process("storage", words, self.storage_port, Ready::Listens)
     }
 

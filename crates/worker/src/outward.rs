@@ -21,7 +21,8 @@ impl Outward {
     /// # Errors
     /// The TLS library can't be set up, which the process does by installing a default provider of `rustls`.
     pub fn new(allowed: AllowedSubscribers) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().redirect(Policy::none()).tls_certs_only(certificate_authorities());
+        let http =
+            reqwest::Client::builder().redirect(Policy::none()).tls_certs_only(certificate_authorities());
         Ok(Self { http: http.build()?, allowed })
     }
 

@@ -116,7 +116,10 @@ impl Worker {
         if tokio::time::timeout(self.settings.drain, ended(&mut running)).await.is_err() {
             leave.send_replace(true);
             if tokio::time::timeout(GIVE_BACK, ended(&mut running)).await.is_err() {
-                tracing::warn!(jobs = running.len(), "jobs could not be given back; they begin again when their lease is over");
+                tracing::warn!(
+                    jobs = running.len(),
+                    "jobs could not be given back; they begin again when their lease is over"
+                );
             }
         }
     }

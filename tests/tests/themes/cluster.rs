@@ -283,7 +283,11 @@ fn kill_each<'a>(
             process.start_again()
         };
         // The first one is the storage: a model that no host has yet can't be had without it.
-        if number == 0 { scene.outages.during(|| again(process))? } else { again(process)? };
+        if number == 0 {
+            scene.outages.during(|| again(process))?
+        } else {
+            again(process)?
+        };
         scene.until_more(&scene.answers, 4)?;
         if number == 2 {
             scene.outages.during(|| {

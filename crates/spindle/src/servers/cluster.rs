@@ -55,7 +55,8 @@ impl Missing {
     }
 
     fn need_secret(&mut self, secret: Secret) -> Result<Option<String>> {
-        let name = format!("{} (or {} with a file): {}", secret.variable, secret.file_variable(), secret.about);
+        let name =
+            format!("{} (or {} with a file): {}", secret.variable, secret.file_variable(), secret.about);
         Ok(self.need(secret.read()?, name))
     }
 

@@ -156,8 +156,7 @@ pub(super) struct Rules {
 impl RuleArguments {
     /// Reads and checks them.
     pub(super) fn read(&self) -> Result<Rules> {
-        let subscribers =
-            AllowedSubscribers::parse(&self.subscribers).context("cannot use --subscribers")?;
+        let subscribers = AllowedSubscribers::parse(&self.subscribers).context("cannot use --subscribers")?;
         let limits = limits(self.limits.as_deref())?;
         Ok(Rules { limits, subscribers, written_subscribers: self.subscribers.clone() })
     }

@@ -59,7 +59,8 @@ impl Secret {
         if value.is_some() {
             bail!("{} and {name} are both set; unset one of them", self.variable);
         }
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}, named by {name}"))?;
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {file}, named by {name}"))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {

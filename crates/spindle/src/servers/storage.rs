@@ -46,7 +46,10 @@ pub(crate) async fn storage(arguments: StorageArguments) -> Result<()> {
     let notifier = match endpoint {
         None => None,
         Some(endpoint) => Some(Notifier {
-            url: format!("{}/events/storage", base_address(endpoint).context("cannot use --events-endpoint")?),
+            url: format!(
+                "{}/events/storage",
+                base_address(endpoint).context("cannot use --events-endpoint")?
+            ),
             secret: needed(EVENTS_SECRET)?,
             silent: arguments.models_container,
             http: own_client()?,

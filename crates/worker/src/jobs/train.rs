@@ -84,7 +84,9 @@ async fn make(
     let mut bundle = loop {
         let training = services.trainings.begin();
         match learn_bundle(run, &request, encoder.as_deref(), &mut progress) {
-            Err(TrainError::Memory { .. }) if training.had_company() => training.wait_for_another(run).await?,
+            Err(TrainError::Memory { .. }) if training.had_company() => {
+                training.wait_for_another(run).await?
+            }
             learned => break learned.map_err(|error| not_learned(run, error))?,
         }
     };
