@@ -106,7 +106,26 @@ impl Cluster {
         let mut words = vec!["serve".to_owned(), "--listen".to_owned(), format!("127.0.0.1:{port}")];
         words.extend(self.common(name));
         words.extend(more.iter().map(|word| (*word).to_owned()));
-        self.process(name, words, port, Ready::Says)
+        // Nobody here reads TLS to ask for more.
+        let ready = if more.contains(&"--tls-key") { Ready::Listens } else { Ready::Says };
+        self.process(name, words, port, ready)
+    }
+
+    /// A host that is started as SpinKube starts its images, ready when this returns.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub fn spin_host(&self, name: &str, manifest: &Path) -> Result<Process> {
+        let port = free_port()?;
+        let manifest = manifest.display().to_string();
+        let words = ["spin", "up", "--listen", &format!("127.0.0.1:{port}"), "-f", &manifest];
+        let told = self.common(name);
+        let told =
+            told.chunks(2).map(|pair| (pair[0].trim_start_matches('-').replace('-', "_"), pair[1].clone()));
+        let own = self.variables().into_iter().map(|(name, value)| (name.replace("SPINDLE_", ""), value));
+        let variables =
+            own.chain(told).map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value));
+        self.process_with(name, words.map(str::to_owned).to_vec(), variables.collect(), port, Ready::Says)
     }
 
     /// A worker of `hosts` with more arguments, ready when this returns.
@@ -156,8 +175,18 @@ impl Cluster {
     }
 
     fn process(&self, name: &str, words: Vec<String>, port: u16, ready: Ready) -> Result<Process> {
+        self.process_with(name, words, self.variables(), port, ready)
+    }
+
+    fn process_with(
+        &self,
+        name: &str,
+        words: Vec<String>,
+        variables: Vec<(String, String)>,
+        port: u16,
+        ready: Ready,
+    ) -> Result<Process> {
         let log = self.folder.path().join(format!("{name}.log"));
-        let variables = self.variables();
         let child = spawn(&words, &variables, &log)?;
         let mut process = Process { name: name.to_owned(), words, variables, port, ready, log, child };
         process.until_ready()?;

@@ -36,8 +36,12 @@ mod interface;
 mod labels;
 #[path = "themes/life.rs"]
 mod life;
+#[path = "themes/listeners.rs"]
+mod listeners;
 #[path = "themes/long_texts.rs"]
 mod long_texts;
+#[path = "themes/observation.rs"]
+mod observation;
 #[path = "themes/postgres.rs"]
 mod postgres;
 #[path = "themes/processes.rs"]

@@ -29,7 +29,9 @@ struct Known {
 fn known() -> Result<Vec<Known>> {
     let config = run(command(&["config", "--json"])?, "")?.json()?;
     let known = items(&config["value"]).map(|setting| {
-        let text = |name: &str| setting[name].as_str().map(str::to_owned).with_context(|| format!("{setting} has no {name}"));
+        let text = |name: &str| {
+            setting[name].as_str().map(str::to_owned).with_context(|| format!("{setting} has no {name}"))
+        };
         let secret = setting["secret"] == true;
         Ok(Known { process: text("process")?, variable: text("variable")?, secret })
     });
@@ -70,7 +72,11 @@ fn infra_speaks_of_settings_that_there_are() -> Result<()> {
                 continue;
             }
             for name in names_in(&fs::read_to_string(&path)?) {
-                ensure!(known.iter().any(|setting| setting.is(&name)), "{}: nobody knows {name}", path.display());
+                ensure!(
+                    known.iter().any(|setting| setting.is(&name)),
+                    "{}: nobody knows {name}",
+                    path.display()
+                );
                 checked += 1;
             }
         }
@@ -91,7 +97,8 @@ fn infra_tells_each_process_what_it_needs() -> Result<()> {
     let known = known()?;
     let compose = read("yaml", &[place("compose/compose.yaml")])?;
     for (service, process) in [("host", "serve"), ("worker", "worker")] {
-        let environment = compose[0]["services"][service]["environment"].as_object().context("no environment")?;
+        let environment =
+            compose[0]["services"][service]["environment"].as_object().context("no environment")?;
         let names = environment.keys().cloned().chain(of_image(service)?).collect();
         fits(&known, process, &names).with_context(|| format!("compose: {service}"))?;
     }
@@ -99,7 +106,8 @@ fn infra_tells_each_process_what_it_needs() -> Result<()> {
         for document in of_kind(&documents, "Deployment") {
             for container in items(&document["spec"]["template"]["spec"]["containers"]) {
                 let process = container["args"][0].as_str().context("no process")?;
-                let names = items(&container["env"]).filter_map(|one| one["name"].as_str()).map(str::to_owned);
+                let names =
+                    items(&container["env"]).filter_map(|one| one["name"].as_str()).map(str::to_owned);
                 fits(&known, process, &names.collect()).with_context(|| format!("{values}: {process}"))?;
             }
         }
@@ -116,14 +124,17 @@ fn infra_tells_each_process_what_it_needs() -> Result<()> {
 fn of_image(target: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(Path::new(&place("containers/Containerfile")))?;
     let stages = text.split("\nFROM ");
-    let own = stages.filter(|stage| stage.contains(" AS base\n") || stage.contains(&format!(" AS {target}\n")));
+    let own =
+        stages.filter(|stage| stage.contains(" AS base\n") || stage.contains(&format!(" AS {target}\n")));
     Ok(own.flat_map(names_in).collect())
 }
 
 #[test]
 fn infra_offers_every_kind_of_job() -> Result<()> {
-    let schema: Value = serde_json::from_str(&fs::read_to_string(place("kubernetes/spindle/values.schema.json"))?)?;
-    let offered = schema.pointer("/properties/workers/items/properties/jobs/items/enum").context("no kinds")?;
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(place("kubernetes/spindle/values.schema.json"))?)?;
+    let offered =
+        schema.pointer("/properties/workers/items/properties/jobs/items/enum").context("no kinds")?;
     let offered: BTreeSet<&str> = items(offered).filter_map(Value::as_str).collect();
     // The program names all kinds when it is asked for one that there is not.
     let mut worker = command(&["worker", "--jobs", "none"])?;
