@@ -50,12 +50,12 @@ pub(crate) static ALL: [&Family; 9] =
 type Observer = Box<dyn Fn() + Send>;
 static OBSERVERS: Mutex<Vec<Observer>> = Mutex::new(Vec::new());
 
-/// What people use in requests; anything else is one value, since callers choose it.
+/// What people use in requests; anything else is one value, `_OTHER` as OpenTelemetry has it, since callers choose it.
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// The method, where it is one that people use: anybody may send any.
 pub fn known_method(method: &str) -> &'static str {
-    METHODS.into_iter().find(|known| *known == method).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
 }
 
 /// What runs, and as which of the program's processes.

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, ensure};
 use spindle_tests::places::{program, root};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,8 +51,10 @@ fn infra_images_hold_what_the_program_needs() -> Result<()> {
         lay_out(copy, folder.path()).with_context(|| format!("COPY {copy}"))?;
     }
     let data = tempfile::tempdir()?;
+    let host = stages.iter().find(|stage| stage.name == "host").context("there is no host")?;
     let environment: BTreeMap<&str, String> = base
         .all("ENV")
+        .chain(host.all("ENV"))
         .flat_map(str::split_whitespace)
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name, value.replace("/var/lib/spindle", &data.path().to_string_lossy())))
@@ -95,7 +96,8 @@ fn infra_images_run_as_nobody_special() -> Result<()> {
     Ok(())
 }
 
-/// Does what `COPY --from=build FROM… TO` would, with links.
+/// Does what `COPY --from=build FROM… TO` would. The program looks for its parts from where they really lie, so they must
+/// not be links to elsewhere.
 fn lay_out(copy: &str, image: &Path) -> Result<()> {
     let rest = copy.strip_prefix("--from=build ").context("copies from elsewhere")?;
     let (from, to) = rest.split_once(' ').context("copies nowhere")?;
@@ -103,22 +105,28 @@ fn lay_out(copy: &str, image: &Path) -> Result<()> {
     ensure!(to.starts_with(HOME), "copies to {to}");
     let target = image.join(to.trim_start_matches('/'));
     if let Some(folder) = from.strip_suffix("/*.wasm") {
-        fs::create_dir_all(&target)?;
         for file in fs::read_dir(root().join(folder))? {
             let file = file?.path();
             if file.extension().is_some_and(|extension| extension == "wasm") {
-                symlink(&file, target.join(file.file_name().unwrap_or_default()))?;
+                put(&file, &target.join(file.file_name().unwrap_or_default()))?;
             }
         }
         return Ok(());
     }
-    fs::create_dir_all(target.parent().context("copies to the root")?)?;
     let source: PathBuf = if from == "target/release/spindle" { program()? } else { root().join(from) };
-    ensure!(source.exists(), "{} is not there", source.display());
-    // The program looks for its parts from where it really lies, so it alone must not be a link.
-    if source.is_file() && from.ends_with("spindle") {
-        fs::hard_link(&source, &target).or_else(|_| fs::copy(&source, &target).map(drop))?;
+    put(&source, &target)
+}
+
+/// A file, or a folder with all that is in it.
+fn put(source: &Path, target: &Path) -> Result<()> {
+    if source.is_dir() {
+        for entry in fs::read_dir(source)? {
+            let entry = entry?;
+            put(&entry.path(), &target.join(entry.file_name()))?;
+        }
         return Ok(());
     }
-    Ok(symlink(&source, &target)?)
+    fs::create_dir_all(target.parent().context("copies to the root")?)?;
+    let linked = fs::hard_link(source, target).or_else(|_| fs::copy(source, target).map(drop));
+    linked.with_context(|| format!("{} is not there", source.display()))
 }

@@ -5,8 +5,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use spindle_tests::Server;
 use std::ffi::OsStr;
-use std::process::Command;
-use test_postgres::{PASSWORD, PostgresServer, USER};
+use test_postgres::PostgresServer;
 
 /// Waiting, at work, due tomorrow and ended, of a kind: 2 of them count.
 const JOBS: &str = "INSERT INTO jobs SELECT '%' || n, '%', 'p', 't', 0, 'x', NULL, NULL, '[]', '[]', 0, 0, 0, \
@@ -20,9 +19,9 @@ fn infra_autoscaling_counts_jobs_that_are_due_or_running() -> Result<()> {
     let address = database.database()?;
     let arguments: [&OsStr; 2] = ["--database".as_ref(), address.as_ref()];
     // Makes the tables.
-    Server::fresh_with(&arguments)?.stop()?;
+    drop(Server::fresh_with(&arguments)?);
     for kind in ["import", "train", "extract"] {
-        ask(&database, &address, &JOBS.replace('%', kind))?;
+        database.ask(&address, &JOBS.replace('%', kind))?;
     }
     let made = rendered()?;
     let query = |worker: &str| -> Result<String> {
@@ -30,26 +29,7 @@ fn infra_autoscaling_counts_jobs_that_are_due_or_running() -> Result<()> {
         let query = scaled.and_then(|one| one.pointer("/spec/triggers/0/metadata/query"));
         Ok(query.and_then(Value::as_str).with_context(|| format!("{worker} is not scaled"))?.to_owned())
     };
-    assert_eq!(ask(&database, &address, &query("spindle-worker-general")?)?, "4");
-    assert_eq!(ask(&database, &address, &query("spindle-worker-train")?)?, "2");
+    assert_eq!(database.ask(&address, &query("spindle-worker-general")?)?, "4");
+    assert_eq!(database.ask(&address, &query("spindle-worker-train")?)?, "2");
     Ok(())
-}
-
-fn ask(database: &PostgresServer, address: &str, query: &str) -> Result<String> {
-    let name = address.rsplit('/').next().unwrap_or_default();
-    let mut psql = Command::new("psql");
-    psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--host", "127.0.0.1"]);
-    psql.args([
-        "--port",
-        &database.port().to_string(),
-        "--username",
-        USER,
-        "--dbname",
-        name,
-        "--command",
-        query,
-    ]);
-    let answer = psql.env("PGPASSWORD", PASSWORD).output().context("psql comes with PostgreSQL's package")?;
-    anyhow::ensure!(answer.status.success(), "{query}: {}", String::from_utf8_lossy(&answer.stderr));
-    Ok(String::from_utf8(answer.stdout)?.trim().to_owned())
 }

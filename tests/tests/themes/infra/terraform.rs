@@ -170,14 +170,14 @@ impl Module {
         modules: &BTreeMap<String, Module>,
     ) -> Result<()> {
         let other = self.module(folder, name, modules)?;
-        let own = ["source", "depends_on", "count", "for_each", "providers", "__is_block__"];
+        let own = ["source", "depends_on", "count", "for_each", "providers"];
         let given: BTreeSet<&str> = self.blocks["module"][name]
             .as_object()
             .into_iter()
             .flatten()
             .map(|(key, _)| key.as_str())
             .collect();
-        for key in given.iter().filter(|key| !own.contains(key)) {
+        for key in given.iter().filter(|key| !own.contains(key) && !key.starts_with("__")) {
             ensure!(other.has("variable", key), "module {name} has no variable {key}");
         }
         for (variable, contents) in other.blocks.get("variable").into_iter().flatten() {
