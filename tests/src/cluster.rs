@@ -47,6 +47,7 @@ pub struct Process {
     ready: Ready,
     log: PathBuf,
     child: Child,
+    shows_output: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -188,13 +189,21 @@ impl Cluster {
     ) -> Result<Process> {
         let log = self.folder.path().join(format!("{name}.log"));
         let child = spawn(&words, &variables, &log)?;
-        let mut process = Process { name: name.to_owned(), words, variables, port, ready, log, child };
+        let mut process =
+            Process { name: name.to_owned(), words, variables, port, ready, log, child, shows_output: true };
         process.until_ready()?;
         Ok(process)
     }
 }
 
 impl Process {
+    /// The same process, which keeps its output to itself: for benches, whose own output is read.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.shows_output = false;
+        self
+    }
+
     /// Scheme, host and port.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -284,6 +293,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !self.shows_output {
+            return;
+        }
         let output = self.output();
         let lines: Vec<&str> = output.lines().collect();
         let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");

@@ -87,7 +87,7 @@ pub(crate) fn extraction() -> Result<()> {
             let mut all = vec![];
             for &callers in callers {
                 let beside = beside(&server, recipe, &texts, callers)?;
-                let ours = load(&client, &example, recipe, &texts, callers)?;
+                let ours = load(std::slice::from_ref(&client), &example, recipe, &texts, callers)?;
                 speed.row(speed_row(&name, callers, &beside, &ours));
                 latency.row(latency_row(&name, callers, &beside, &ours));
                 all.push(ours);
@@ -153,7 +153,7 @@ fn latency_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> V
 
 /// Documents of this length: lines of the example in an order of chance, with other digits each time, since whatever
 /// repeats itself within a request is computed once.
-fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
+pub(crate) fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
     let unseen = example.unseen()?;
     let lines: Vec<&str> = unseen.iter().flat_map(|(_, text)| text.split_inclusive('\n')).collect();
     ensure!(lines.iter().any(|line| !line.trim().is_empty()), "the example has no unseen documents");
@@ -201,9 +201,9 @@ fn model_id(cache: &Path, label: &str) -> Result<String> {
     own.next().with_context(|| format!("the server has no bundle of {label}"))
 }
 
-/// `callers` clients at once for a while, each with a connection of its own.
-fn load(
-    client: &Client,
+/// `callers` clients at once for a while, each with a connection of its own, the hosts in turn.
+pub(crate) fn load(
+    hosts: &[Client],
     example: &Example,
     deployment: &str,
     texts: &[String],
@@ -216,11 +216,13 @@ fn load(
             example.question(deployment, "UnicodeCodePoint", &sent)
         })
         .collect();
-    ask(client, &questions[0])?;
+    for host in hosts {
+        ask(host, &questions[0])?;
+    }
     let (stop, next) = (AtomicBool::new(false), AtomicUsize::new(0));
     let begun = Instant::now();
-    let caller = || -> Result<Vec<(usize, f64)>> {
-        let client = Client::new(&client.endpoint, &client.key);
+    let caller = |host: &Client| -> Result<Vec<(usize, f64)>> {
+        let client = Client::new(&host.endpoint, &host.key);
         let mut calls = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             let at = next.fetch_add(1, Ordering::Relaxed) % questions.len();
@@ -231,7 +233,8 @@ fn load(
         Ok(calls)
     };
     let calls = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..callers).map(|_| scope.spawn(caller)).collect();
+        let running: Vec<_> =
+            hosts.iter().cycle().take(callers).map(|host| scope.spawn(|| caller(host))).collect();
         std::thread::sleep(SPAN);
         stop.store(true, Ordering::Relaxed);
         let ended = running.into_iter().map(|caller| caller.join().expect("a caller panicked"));
