@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Most that the end of a process waits for a collector.
-const LAST_MAX: Duration = Duration::from_secs(3);
+const LAST_MAX: Duration = Duration::from_secs(1);
 
 /// The exporter at work.
 pub struct Exporting {
