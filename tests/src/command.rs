@@ -7,11 +7,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 /// What decides about servers and colours, and must not leak in from outside.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "SPINDLE_ENDPOINT",
     "SPINDLE_KEY",
     "SPINDLE_DATA",
     "SPINDLE_DATABASE",
+    "SPINDLE_DATABASE_FILE",
     "SPINDLE_LOG",
     "NO_COLOR",
     "FORCE_COLOR",

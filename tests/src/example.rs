@@ -78,6 +78,14 @@ impl Example {
         python::upload(server, self.container(), &self.folder.join("documents"))
     }
 
+    /// Uploads the documents to the storage that the file `access` names; returns how many.
+    ///
+    /// # Errors
+    /// The S3 client fails.
+    pub fn upload_to(&self, access: &Path) -> Result<usize> {
+        python::upload_to(access, self.container(), &self.folder.join("documents"))
+    }
+
     /// Imports the label file, which makes the project when there is none.
     ///
     /// # Errors

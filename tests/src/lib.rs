@@ -4,6 +4,7 @@
 //! its HTTP interface.
 
 pub mod api;
+pub mod cluster;
 pub mod command;
 pub mod example;
 pub mod marked;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod units;
 
 pub use api::{Answer, Client};
+pub use cluster::Cluster;
 pub use example::Example;
 pub use marked::Marked;
 pub use scenario::Scenario;

@@ -62,6 +62,13 @@ pub const CONFORMANCE: Environment = Environment {
     requirements: "tests/python/requirements-conformance.txt",
 };
 
+/// Readers of what operators deploy with: Helm's engine, Kubernetes' schemas, Terraform's syntax.
+pub const INFRA: Environment = Environment {
+    variable: "SPINDLE_TEST_INFRA_PYTHON",
+    folder: "build/python-infra",
+    requirements: "tests/python/requirements-infra.txt",
+};
+
 impl Environment {
     /// The interpreter; its environment is made when it is not there or its requirements changed.
     ///
@@ -184,7 +191,14 @@ pub fn aws_s3<A: AsRef<OsStr>>(server: &Server, arguments: &[A]) -> Result<Strin
 /// # Errors
 /// The S3 client fails.
 pub fn upload(server: &Server, bucket: &str, folder: &Path) -> Result<usize> {
-    let access = server.access_file();
+    upload_to(&server.access_file(), bucket, folder)
+}
+
+/// [`upload`] to the storage that the file `access` names, as `access.json` of a server does.
+///
+/// # Errors
+/// The S3 client fails.
+pub fn upload_to(access: &Path, bucket: &str, folder: &Path) -> Result<usize> {
     let arguments = [access.as_os_str(), "upload".as_ref(), bucket.as_ref(), folder.as_os_str()];
     let count = CLIENTS.run("bucket.py", &arguments)?;
     count.trim().parse().with_context(|| format!("bucket.py printed {count:?}"))
@@ -195,7 +209,14 @@ pub fn upload(server: &Server, bucket: &str, folder: &Path) -> Result<usize> {
 /// # Errors
 /// The S3 client fails.
 pub fn keys(server: &Server, bucket: &str) -> Result<Vec<String>> {
-    let access = server.access_file();
+    keys_at(&server.access_file(), bucket)
+}
+
+/// [`keys`] in the storage that the file `access` names.
+///
+/// # Errors
+/// The S3 client fails.
+pub fn keys_at(access: &Path, bucket: &str) -> Result<Vec<String>> {
     let listed = CLIENTS.run("bucket.py", &[access.as_os_str(), "list".as_ref(), bucket.as_ref()])?;
     Ok(listed.lines().map(str::to_owned).collect())
 }

@@ -2,6 +2,8 @@
 //!
 //! One binary, so that the tests share one server where they can.
 
+#[path = "themes/cluster.rs"]
+mod cluster;
 #[path = "themes/command_line.rs"]
 mod command_line;
 #[path = "themes/components.rs"]
@@ -26,16 +28,24 @@ mod hard_trainings;
 mod healing;
 #[path = "themes/identity.rs"]
 mod identity;
+#[path = "themes/infra/mod.rs"]
+mod infra;
 #[path = "themes/interface.rs"]
 mod interface;
 #[path = "themes/labels.rs"]
 mod labels;
 #[path = "themes/life.rs"]
 mod life;
+#[path = "themes/listeners.rs"]
+mod listeners;
 #[path = "themes/long_texts.rs"]
 mod long_texts;
+#[path = "themes/observation.rs"]
+mod observation;
 #[path = "themes/postgres.rs"]
 mod postgres;
+#[path = "themes/processes.rs"]
+mod processes;
 #[path = "themes/restart.rs"]
 mod restart;
 #[path = "themes/scenarios.rs"]

@@ -23,6 +23,8 @@ pub(crate) enum Bench {
     Import,
     /// Storage events accepted in a second, and the time from an upload to its entities
     Events,
+    /// Jobs per second and from a call to its job's begin, on both engines; extraction by one and two hosts
+    Queue,
 }
 
 impl Bench {
@@ -35,6 +37,7 @@ impl Bench {
             Self::Training => "training",
             Self::Import => "import",
             Self::Events => "events",
+            Self::Queue => "queue",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Our crates from the ground up; a crate may depend on lower floors, and on its own floor where listed.
 const FLOORS: &[&[&str]] = &[
-    &["ner"],
+    &["ner", "telemetry"],
     &["language-api", "model"],
     &["label-formats", "storage-events"],
     &["catalog", "blobs", "inference", "training"],

@@ -84,6 +84,7 @@ checks!(
     jobs::expired_leases_are_taken_over,
     jobs::projects_take_turns,
     jobs::retry_and_next_due,
+    jobs::queue_lengths,
     jobs::released_leases_are_due_at_once,
     jobs::cancelling,
     jobs::listing_and_expiry,

@@ -26,6 +26,8 @@ pub use native_postgres::{NativePostgres, PostgresConnection};
 #[cfg(feature = "native")]
 pub use native_sqlite::{ChangeWatch, NativeSqlite};
 #[cfg(feature = "native")]
+pub use postgres::Place;
+#[cfg(feature = "native")]
 pub use postgres_watch::PostgresWatch;
 #[cfg(feature = "guest")]
 pub use spin_postgres::{SpinPostgres, SpinPostgresConnection};

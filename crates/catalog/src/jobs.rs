@@ -18,7 +18,7 @@ use crate::automations;
 use crate::transaction::Transaction;
 use crate::{Catalog, Connection, Driver, Error, Page, PageRequest, Resource, Row, Value};
 
-pub use lease::{Heartbeat, Lease, Outcome};
+pub use lease::{Heartbeat, Lease, Outcome, QueueLength};
 
 const COLUMNS: &str = "id, kind, project, target, status, progress, result, errors, warnings, created_at, updated_at, \
                        expires_at, attempt, not_before, lease_owner, lease_expires_at, cancel_requested";
@@ -122,11 +122,13 @@ impl JobKind {
         }
     }
 
+    /// The kind with this [word](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     fn parse(word: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.word() == word)
-            .ok_or_else(|| Error::Corrupt(format!("job kind {word:?}")))
+        Self::from_word(word).ok_or_else(|| Error::Corrupt(format!("job kind {word:?}")))
     }
 }
 

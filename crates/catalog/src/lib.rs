@@ -51,7 +51,7 @@ pub use error::{Error, Resource};
 pub use event_sources::{EventSource, NewEventSource, SnsTopic, TopicState, source_of};
 pub use exported_models::ExportedModel;
 pub use extraction_jobs::{ExtractionJob, ExtractionTask, NewExtractionJob, TaskResult};
-pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome};
+pub use jobs::{Heartbeat, Job, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome, QueueLength};
 pub use labels::{
     Category, CategoryCount, DocumentChange, DocumentFilter, DocumentRow, DocumentState, LabelSet,
     LabelTotals, NewDocument, Noted, ObjectNote,

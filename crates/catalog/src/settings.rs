@@ -1,6 +1,7 @@
 //! What one installation has one of.
 
 use crate::{Catalog, Driver, Error};
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 const INSTALLATION_ID: &str = "installation-id";
@@ -24,6 +25,21 @@ impl<D: Driver> Catalog<D> {
         let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.execute(sql, &[name.into(), value.into()]).await.map(drop)
+    }
+
+    /// Whether it is this caller who does `work` now: of all who ask one gets it, and nobody again for `period`.
+    ///
+    /// # Errors
+    /// The database's own failures.
+    pub async fn claim(&self, work: &str, now: Timestamp, period: SignedDuration) -> Result<bool, Error> {
+        // Texts of one length are in the order of their numbers.
+        let text = |moment: Timestamp| format!("{:020}", moment.as_microsecond().max(0));
+        let before = now.checked_sub(period).unwrap_or(Timestamp::MIN);
+        let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) \
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value <= ?3";
+        let name = format!("last {work}");
+        let claimed = self.execute(sql, &[name.into(), text(now).into(), text(before).into()]).await?;
+        Ok(claimed > 0)
     }
 
     /// The secret with which the parts of this installation know each other. The first caller's `proposal` becomes

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::conformance::{CHECKS, Database, run};
-use catalog::driver::{Either, Mode, Native, NativePostgres};
+use catalog::driver::{Either, Mode, Native, NativePostgres, Place};
 use catalog::{Catalog, Connection, Driver, Error, JobKind, NewJob};
 use jiff::{SignedDuration, Timestamp};
 use test_postgres::PostgresServer;
@@ -116,7 +116,7 @@ fn changed_jobs_ring_and_nothing_else_does() {
     with_server(async |server| {
         let database = Fresh::new(&server);
         let (catalog, (ring, mut heard)) = (database.catalog().await, mpsc::unbounded_channel());
-        let watch = database.driver().await.watch().await.unwrap();
+        let watch = database.driver().await.watch(Place::Alone).await.unwrap();
         let listening = tokio::spawn(watch.run(move |heard| ring.send(heard).unwrap()));
         catalog.enqueue(&job("a", JobKind::Train, "P"), now()).await.unwrap();
         assert_eq!(heard.recv().await, Some(Ok(())), "a new job");
@@ -125,6 +125,8 @@ fn changed_jobs_ring_and_nothing_else_does() {
         connection.execute("UPDATE jobs SET target = 'rolled back'", &[]).await.unwrap();
         connection.rollback().await.unwrap();
         catalog.put_setting("other", "table").await.unwrap();
+        // A heartbeat makes no job due.
+        connection.execute("UPDATE jobs SET lease_expires_at = 1, progress = '{}'", &[]).await.unwrap();
         // What was said before the connection ended would be heard first.
         let end = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%LISTEN%' \
                    AND pid <> pg_backend_pid()";
@@ -140,11 +142,11 @@ fn changed_jobs_ring_and_nothing_else_does() {
 fn one_program_at_a_time_runs_the_jobs_of_a_database() {
     with_server(async |server| {
         let (database, other) = (Fresh::new(&server), Fresh::new(&server));
-        let watch = database.driver().await.watch().await.unwrap();
-        other.driver().await.watch().await.expect("another database is another place");
+        let watch = database.driver().await.watch(Place::Alone).await.unwrap();
+        other.driver().await.watch(Place::Alone).await.expect("another database is another place");
         let waiting = tokio::spawn({
             let driver = database.driver().await;
-            async move { driver.watch().await.map(drop) }
+            async move { driver.watch(Place::Alone).await.map(drop) }
         });
         // It has asked, and goes on waiting until the place is free.
         let mut connection = database.driver().await.connect().await.unwrap();
@@ -154,6 +156,28 @@ fn one_program_at_a_time_runs_the_jobs_of_a_database() {
         }
         assert!(!waiting.is_finished());
         drop(watch);
+        assert_eq!(waiting.await.unwrap(), Ok(()));
+    });
+}
+
+#[test]
+fn many_processes_share_a_database_or_one_program_has_it_alone() {
+    with_server(async |server| {
+        let database = Fresh::new(&server);
+        let first = database.driver().await.watch(Place::AmongOthers).await.unwrap();
+        let second = database.driver().await.watch(Place::AmongOthers).await.unwrap();
+        let waiting = tokio::spawn({
+            let driver = database.driver().await;
+            async move { driver.watch(Place::Alone).await.map(drop) }
+        });
+        let mut connection = database.driver().await.connect().await.unwrap();
+        let asks = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        while connection.query(asks, &[]).await.unwrap().remove(0).count() == Ok(0) {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        assert_eq!(connection.query(asks, &[]).await.unwrap().remove(0).count(), Ok(1), "one is there yet");
+        drop(second);
         assert_eq!(waiting.await.unwrap(), Ok(()));
     });
 }
@@ -211,7 +235,7 @@ fn a_server_that_never_answers_is_not_waited_for() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("postgres://u@{}/d?connect_timeout=1", silent.local_addr().unwrap());
     let driver = NativePostgres::new(&address).unwrap();
-    let opened = tokio::runtime::Runtime::new().unwrap().block_on(driver.watch()).map(drop);
+    let opened = tokio::runtime::Runtime::new().unwrap().block_on(driver.watch(Place::Alone)).map(drop);
     assert!(matches!(&opened, Err(Error::Unavailable(reason)) if reason.contains("answers")), "{opened:?}");
 }
 

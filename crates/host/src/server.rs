@@ -4,22 +4,25 @@ use crate::admission::{Admission, Refusal};
 use crate::clock::EpochClock;
 use crate::component::Runner;
 use crate::engine::{self, EngineError};
+use crate::health::{Health, Readiness};
 use crate::interfaces::bindings;
 use crate::interfaces::nn::{self, Models};
 use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
 use crate::interfaces::postgres::PostgresServers;
 use crate::interfaces::sqlite::{Databases, SqliteDatabase};
 use crate::manifest::{Component, Manifest, ManifestError, RouteSpec, fill_template};
+use crate::observed::observed;
 use crate::router::{Match, RouteError, Router};
 use crate::state::{Grants, State};
+use crate::tls::Tls;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
@@ -100,6 +104,15 @@ pub struct HostSettings {
     pub request_body_bytes_max: u64,
     /// Longest time for one answer where the manifest sets none.
     pub request_time_max: Duration,
+    /// What `/healthz` and `/readyz` answer.
+    pub health: Arc<Health>,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy)]
+struct Caller {
+    peer: SocketAddr,
+    scheme: &'static str,
 }
 
 struct Served {
@@ -114,7 +127,7 @@ struct Served {
 pub struct Host {
     router: Router,
     components: BTreeMap<String, Served>,
-    ready: AtomicBool,
+    health: Arc<Health>,
     ending: Arc<AtomicBool>,
 }
 
@@ -147,18 +160,19 @@ impl Host {
             .iter()
             .map(|(id, component)| loader.load(id, component).map(|served| (id.clone(), served)));
         let components = components.collect::<Result<_, _>>()?;
-        Ok(Self { router, components, ready: AtomicBool::new(false), ending })
+        Ok(Self { router, components, health: Arc::clone(&settings.health), ending })
     }
 
-    /// Lets `/readyz` answer 200 from now on.
-    pub fn set_ready(&self) {
-        self.ready.store(true, Ordering::Release);
-    }
-
-    /// Serves `listener` until `stop` resolves, then lets running requests end for a few seconds.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    /// Serves `listener` until `stop` resolves, then lets running requests end for a few seconds. With `tls` it speaks TLS
+    /// and nothing else.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        stop: impl Future<Output = ()>,
+    ) {
+        let tls = tls.map(Arc::new);
         let connections = GracefulShutdown::new();
-        let server = auto::Builder::new(TokioExecutor::new());
         let mut stop = std::pin::pin!(stop);
         loop {
             let (stream, peer) = tokio::select! {
@@ -175,49 +189,73 @@ impl Host {
             };
             // Small answers leave at once instead of waiting for more to send.
             let _ = stream.set_nodelay(true);
-            let host = Arc::clone(&self);
-            let service = service_fn(move |request| {
-                let host = Arc::clone(&host);
-                async move { Ok::<_, Infallible>(host.answer(request, peer).await) }
-            });
-            let connection =
-                server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-            let connection = connections.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection ended");
+            let (host, watcher) = (Arc::clone(&self), connections.watcher());
+            match &tls {
+                None => drop(tokio::spawn(host.converse(stream, Caller { peer, scheme: "http" }, watcher))),
+                Some(tls) => {
+                    let tls = Arc::clone(tls);
+                    tokio::spawn(async move {
+                        match tls.accept(stream).await {
+                            Ok(stream) => {
+                                host.converse(stream, Caller { peer, scheme: "https" }, watcher).await
+                            }
+                            Err(error) => tracing::debug!(%error, "no TLS connection"),
+                        }
+                    });
                 }
-            });
+            }
         }
-        self.ready.store(false, Ordering::Release);
+        self.health.set(Readiness::Draining);
         if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// What whoever watches this process asks.
-    fn health(&self, method: &Method, path: &str) -> Response<WasiBody> {
-        match (method, path) {
-            (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok"),
-            (&Method::GET | &Method::HEAD, _) if self.ready.load(Ordering::Acquire) => {
-                text(StatusCode::OK, "ready")
-            }
-            (&Method::GET | &Method::HEAD, _) => text(StatusCode::SERVICE_UNAVAILABLE, "starting"),
-            _ => {
-                let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
-                refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-                refused
-            }
+    /// Answers the requests of one connection.
+    async fn converse(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        caller: Caller,
+        watcher: Watcher,
+    ) {
+        let service = service_fn(move |request| {
+            let host = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(host.answer_once(request, caller).await) }
+        });
+        let server = auto::Builder::new(TokioExecutor::new());
+        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "connection ended");
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
-        let path = request.uri().path().to_owned();
-        if matches!(path.as_str(), "/healthz" | "/readyz") {
-            return self.health(request.method(), &path);
+    /// [`Self::answer`], after which a draining host has the caller leave: whoever comes again comes to another host.
+    async fn answer_once(&self, request: Request<Incoming>, caller: Caller) -> Response<WasiBody> {
+        // HTTP/2 has a message of its own for it, which ends its connections at the end of draining.
+        let leaves = request.version() < Version::HTTP_2;
+        let mut response = match self.health.answer(request.method(), request.uri().path()) {
+            Some(answer) => answer.map(whole),
+            None => {
+                let path = request.uri().path().to_owned();
+                let found = self.router.find(&path);
+                observed(request, found.as_ref(), |request| self.answer(request, found.as_ref(), caller))
+                    .await
+            }
+        };
+        if leaves && self.health.readiness() == Readiness::Draining {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let Some(found) = self.router.find(&path) else {
+        response
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        found: Option<&Match<'_>>,
+        caller: Caller,
+    ) -> Response<WasiBody> {
+        let Some(found) = found else {
             return error(StatusCode::NOT_FOUND, "NotFound", "no component answers this path");
         };
         let served = &self.components[found.component];
@@ -225,7 +263,7 @@ impl Host {
             return too_large(served.body_bytes_max);
         }
         let component = found.component;
-        let request = match prepare(request, &found, peer, served.body_bytes_max) {
+        let request = match prepare(request, found, caller, served.body_bytes_max) {
             Ok(request) => request,
             Err(reason) => return error(StatusCode::BAD_REQUEST, "InvalidRequest", &reason),
         };
@@ -358,11 +396,11 @@ fn resolve_variables(
 fn prepare(
     request: Request<Incoming>,
     found: &Match<'_>,
-    peer: SocketAddr,
+    caller: Caller,
     body_bytes_max: u64,
 ) -> Result<Request<WasiBody>, String> {
     let (mut parts, body) = request.into_parts();
-    parts.uri = absolute(&parts.uri, parts.headers.get(header::HOST))?;
+    parts.uri = absolute(&parts.uri, caller.scheme, parts.headers.get(header::HOST))?;
     let base = found.pattern.trim_end_matches("...").trim_end_matches('/').to_owned();
     let mut spin = vec![
         ("spin-full-url".to_owned(), parts.uri.to_string()),
@@ -371,7 +409,7 @@ fn prepare(
         ("spin-component-route".to_owned(), base.clone()),
         ("spin-matched-route".to_owned(), found.pattern.to_owned()),
         ("spin-base-path".to_owned(), "/".to_owned()),
-        ("spin-client-addr".to_owned(), peer.to_string()),
+        ("spin-client-addr".to_owned(), caller.peer.to_string()),
     ];
     spin.extend(
         found.parameters.iter().map(|(name, value)| (format!("spin-path-match-{name}"), (*value).to_owned())),
@@ -389,14 +427,14 @@ fn prepare(
     Ok(Request::from_parts(parts, body.boxed_unsync()))
 }
 
-fn absolute(uri: &Uri, host: Option<&HeaderValue>) -> Result<Uri, String> {
+fn absolute(uri: &Uri, scheme: &'static str, host: Option<&HeaderValue>) -> Result<Uri, String> {
     let authority = match (uri.authority(), host) {
         (Some(authority), _) => authority.to_string(),
         (None, Some(host)) => host.to_str().map_err(|_| "the Host header is not text".to_owned())?.to_owned(),
         (None, None) => return Err("the request has no Host header".to_owned()),
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let scheme = uri.scheme_str().unwrap_or("http");
+    let scheme = uri.scheme_str().unwrap_or(scheme);
     Uri::builder()
         .scheme(scheme)
         .authority(authority)
@@ -428,17 +466,13 @@ fn too_slow(time_max: Duration) -> Response<WasiBody> {
 /// An answer of the host itself, in the shape every client of the API reads.
 fn error(status: StatusCode, code: &str, message: &str) -> Response<WasiBody> {
     let body = serde_json::json!({ "error": { "code": code, "message": message } }).to_string();
-    reply(status, "application/json; charset=utf-8", body)
-}
-
-fn text(status: StatusCode, body: &str) -> Response<WasiBody> {
-    reply(status, "text/plain", body.to_owned())
-}
-
-fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<WasiBody> {
-    let body = Full::new(Bytes::from(body)).map_err(|never: Infallible| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
+    let mut response = Response::new(whole(Full::new(Bytes::from(body))));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
+}
+
+fn whole(body: Full<Bytes>) -> WasiBody {
+    body.map_err(|never: Infallible| match never {}).boxed_unsync()
 }

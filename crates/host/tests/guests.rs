@@ -51,6 +51,7 @@ fn load(guest: &str, grants: &str, labels: &[String]) -> (TempDir, Result<Host, 
         instance_bytes_max: MEMORY_MAX,
         request_body_bytes_max: 1 << 20,
         request_time_max: Duration::from_secs(60),
+        health: Arc::default(),
     };
     let host = Host::load(&settings);
     (folder, host)
@@ -72,7 +73,7 @@ impl Served {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let (stop, stopped) = oneshot::channel();
-        runtime.spawn(host.serve(listener, async {
+        runtime.spawn(host.serve(listener, None, async {
             let _ = stopped.await;
         }));
         Self { endpoint, stop: Some(stop), runtime: Some(runtime), _folder: folder }

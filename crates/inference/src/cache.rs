@@ -52,6 +52,13 @@ impl<V, E: Clone> Cache<V, E> {
         outcome
     }
 
+    /// How many entries there are, and their size in bytes.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        let state = self.state();
+        let sizes = state.slots.values().filter_map(Slot::size_and_idle);
+        sizes.fold((0, 0), |(count, bytes), (size, _)| (count + 1, bytes + size))
+    }
+
     /// Drops `name`; who holds its value keeps it.
     pub(crate) fn remove(&self, name: &str) {
         self.state().slots.remove(name);

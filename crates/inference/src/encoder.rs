@@ -1,6 +1,7 @@
 //! A pretrained encoder compiled by OpenVINO, behind [`model::Encoder`].
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{EncoderRef, GraphError, Pieces};
 use openvino::{ElementType, InferenceError, Shape, Tensor};
@@ -134,6 +135,15 @@ impl model::Encoder for OpenVinoEncoder {
     }
 }
 
+/// Calls of this process's encoders, and the windows in them.
+static BATCHES: AtomicU64 = AtomicU64::new(0);
+static WINDOWS: AtomicU64 = AtomicU64::new(0);
+
+/// What all encoders have computed since the process began: batches, and windows in them.
+pub fn computed() -> (u64, u64) {
+    (BATCHES.load(Ordering::Relaxed), WINDOWS.load(Ordering::Relaxed))
+}
+
 impl Device for Compiled {
     type Running<'a> = Lease<'a>;
 
@@ -145,6 +155,8 @@ impl Device for Compiled {
         lease.set_input(INPUT_IDS, &tensor(input, &input.ids)?).map_err(failed)?;
         lease.set_input(ATTENTION_MASK, &tensor(input, &input.mask)?).map_err(failed)?;
         lease.start().map_err(failed)?;
+        BATCHES.fetch_add(1, Ordering::Relaxed);
+        WINDOWS.fetch_add(input.rows as u64, Ordering::Relaxed);
         Ok(lease)
     }
 

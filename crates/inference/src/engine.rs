@@ -32,6 +32,15 @@ impl Default for EngineLimits {
     }
 }
 
+/// What of a kind is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How many.
+    pub count: u64,
+    /// Size of their files in bytes.
+    pub bytes: u64,
+}
+
 /// Models by name. One per process; shared between threads, calls block.
 pub struct Engine {
     source: Box<dyn BundleSource>,
@@ -92,6 +101,11 @@ impl Engine {
         let damaged = |reason| GraphError::Damaged { model: bundle.manifest.model_id.clone(), reason };
         let head = bundle.head().map_err(|error| damaged(error.to_string()))?;
         Ok(Arc::new(LoadedModel::chain(head, encoder).map_err(damaged)?))
+    }
+
+    /// What is loaded: heads, and the encoders that they share.
+    pub fn held(&self) -> [Held; 2] {
+        [self.models.held(), self.encoders.held()].map(|(count, bytes)| Held { count, bytes })
     }
 
     /// Forgets the model `name`, after its deletion. Who holds its graph keeps it.

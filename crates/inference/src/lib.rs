@@ -45,8 +45,8 @@ mod settings;
 mod sharing;
 mod source;
 
-pub use encoder::{OpenError, OpenVinoEncoder};
-pub use engine::{Engine, EngineLimits, MODEL_NAME_BYTES_MAX};
+pub use encoder::{OpenError, OpenVinoEncoder, computed};
+pub use engine::{Engine, EngineLimits, Held, MODEL_NAME_BYTES_MAX};
 pub use ir::{IrError, Weights};
 pub use library::{LIBRARY_VARIABLE, Library, LibraryError, PROJECT_FOLDER};
 pub use package::{

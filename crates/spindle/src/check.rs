@@ -1,7 +1,7 @@
 //! `spindle check`: whether this machine can run a server, without starting one.
 
-use crate::places::Places;
-use crate::up::ServerArguments;
+use crate::places;
+use crate::servers::ServerArguments;
 use anyhow::Result;
 use clap::Args;
 use host::Manifest;
@@ -17,14 +17,16 @@ pub(crate) struct CheckArguments {
 
 /// Prints what was found; fails with what is missing.
 pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
-    let places = Places::find(&arguments.server, None)?;
-    let manifest = Manifest::read(&places.manifest)?;
-    println!("manifest  {} ({} components)", places.manifest.display(), manifest.components.len());
-    let library = Library::load(arguments.server.openvino.as_deref())?;
-    library.check_device(&arguments.server.device)?;
+    let (host, engine) = (&arguments.server.host, &arguments.server.engine);
+    places::check(host, &arguments.server.training.encoder, None)?;
+    let path = places::manifest(host)?;
+    let manifest = Manifest::read(&path)?;
+    println!("manifest  {} ({} components)", path.display(), manifest.components.len());
+    let library = Library::load(engine.openvino.as_deref())?;
+    library.check_device(&engine.device)?;
     println!("OpenVINO  {} ({})", library.version(), library.path().display());
-    println!("device    {}", arguments.server.device);
-    match &places.encoder {
+    println!("device    {}", engine.device);
+    match places::encoder(&arguments.server.training.encoder, None)? {
         Some(folder) => println!("encoder   {}", folder.display()),
         None => {
             println!("encoder   none: trainings use the lexical recipe; `cargo xtask setup` installs one")

@@ -1,8 +1,7 @@
 //! Where the catalog lies: SQLite in the data folder, or a PostgreSQL server.
 
-use crate::access::Secrets;
 use anyhow::{Context, Result, bail};
-use catalog::driver::{Native, NativePostgres, NativeSqlite};
+use catalog::driver::{Native, NativePostgres, NativeSqlite, Place};
 use catalog::{Catalog, Error, Role};
 use host::SqliteDatabase;
 use jiff::Timestamp;
@@ -49,23 +48,31 @@ impl Database {
         Ok(Self { file: data.join(FILE), server: server.transpose()? })
     }
 
-    /// Opens the catalog; `bell` rings from now on when commits of others changed the jobs.
+    /// Opens the catalog for the one program that has it, with an owner's `key`; `bell` rings from now on when commits of
+    /// others changed the jobs.
     ///
     /// # Errors
-    /// The database can't be used, or another program has it; the message says which one and why.
-    pub(crate) async fn open(&self, secrets: &Secrets, bell: &Arc<Notify>) -> Result<Catalog<Native>> {
+    /// The database can't be used, or others have it; the message says which one and why.
+    pub(crate) async fn open_alone(&self, key: &str, bell: &Arc<Notify>) -> Result<Catalog<Native>> {
         let catalog = match &self.server {
             None => Catalog::open(Native::Sqlite(NativeSqlite::open(&self.file)?)).await?,
-            Some(server) => server.open(Arc::clone(bell)).await.with_context(|| server.unusable())?,
+            Some(server) => server.open(Place::Alone, bell).await.with_context(|| server.unusable())?,
         };
         // The lock on the data folder, or the place beside the server's database, proves that no other worker is
         // alive: jobs of a killed run begin again at once.
         catalog.release_leases(Timestamp::now()).await?;
-        if catalog.verify_access_key(&secrets.key).await?.is_none() {
-            let name = format!("first key of {}", Timestamp::now());
-            catalog.add_access_key(&secrets.key, &name, Role::Owner, Timestamp::now()).await?;
-        }
+        ensure_key(&catalog, key).await?;
         Ok(catalog)
+    }
+
+    /// Opens the catalog of a PostgreSQL database for one of many processes; `bell` rings from now on when commits of others
+    /// changed the jobs.
+    ///
+    /// # Errors
+    /// The database can't be used, or one program has it alone; the message says which one and why.
+    pub(crate) async fn open_among_others(&self, bell: &Arc<Notify>) -> Result<Catalog<Native>> {
+        let server = self.server.as_ref().context("many processes need a PostgreSQL database")?;
+        server.open(Place::AmongOthers, bell).await.with_context(|| server.unusable())
     }
 
     /// Opens the catalog beside the server that may be using it, and leaves that server's work alone.
@@ -109,18 +116,36 @@ impl Server {
         format!("cannot use the {}, named with --database (SPINDLE_DATABASE)", self.driver)
     }
 
-    async fn open(&self, bell: Arc<Notify>) -> Result<Catalog<Native>> {
-        let watch = match self.driver.watch().await {
-            Err(Error::Busy) => {
-                bail!("another spindle uses it; stop that one, or use another database")
+    async fn open(&self, place: Place, bell: &Arc<Notify>) -> Result<Catalog<Native>> {
+        let watch = match (self.driver.watch(place).await, place) {
+            (Err(Error::Busy), Place::Alone) => bail!(
+                "another spindle uses it: `spindle up` has a database alone, and is no part of `spindle serve` and `spindle \
+                 worker`; stop the others, or use another database"
+            ),
+            (Err(Error::Busy), Place::AmongOthers) => {
+                bail!("a `spindle up` has it alone; stop that one, or use another database")
             }
-            watch => watch?,
+            (watch, _) => watch?,
         };
         // Ends with the program, whose place in the database it holds.
+        let bell = Arc::clone(bell);
         tokio::spawn(watch.run(move |heard| match heard {
             Ok(()) => bell.notify_one(),
             Err(error) => tracing::warn!(%error, "changes of jobs are not heard; trying again"),
         }));
         Ok(Catalog::open(Native::Postgres(self.driver.clone())).await?)
+    }
+}
+
+/// Makes `key` an owner's, unless the catalog knows it.
+pub(crate) async fn ensure_key(catalog: &Catalog<Native>, key: &str) -> Result<(), Error> {
+    if catalog.verify_access_key(key).await?.is_some() {
+        return Ok(());
+    }
+    let name = format!("first key of {}", Timestamp::now());
+    match catalog.add_access_key(key, &name, Role::Owner, Timestamp::now()).await {
+        // Another process that starts at the same time was faster.
+        Err(Error::Exists { .. }) if catalog.verify_access_key(key).await?.is_some() => Ok(()),
+        added => added,
     }
 }

@@ -4,7 +4,7 @@ use crate::client::{self, Client, project_path};
 use crate::commands::documents::{Folder, Source};
 use crate::commands::{extract, upload};
 use crate::print::{self, JobProgress, Paint};
-use crate::up::{self, Running};
+use crate::servers::{self, Running};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use language_api::runtime::{RuntimeJobState, TaskParameters};
@@ -38,7 +38,7 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     stay: bool,
     #[command(flatten)]
-    server: up::ServerArguments,
+    server: servers::ServerArguments,
 }
 
 /// Runs the walk-through; the server ends with it unless it shall stay.
@@ -49,7 +49,7 @@ pub(crate) async fn demo(arguments: DemoArguments) -> Result<()> {
     let project: ProjectName = labels.metadata.project_name.parse()?;
     let (model, deployment): (ModelLabel, DeploymentName) = (MODEL.parse()?, DEPLOYMENT.parse()?);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let running = up::start(&data, listen, None, &arguments.server).await?;
+    let running = servers::start(&data, listen, None, &arguments.server).await?;
     println!("server       {}", running.access.endpoint);
     println!("data folder  {}", data.display());
 
@@ -61,7 +61,7 @@ pub(crate) async fn demo(arguments: DemoArguments) -> Result<()> {
     extract(&client, &project, &deployment, &arguments.examples).await?;
     how_to_go_on(&running, &project, &data, arguments.stay);
     if arguments.stay {
-        up::until_stopped().await;
+        servers::until_stopped().await;
     }
     running.stop().await
 }

@@ -21,7 +21,7 @@ const SAMPLE: &str = "Ana Ruiz, São Paulo, 東京, Ωμέγα: 42";
 /// Add, list and remove pretrained encoders
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  spindle encoder add ./xlm-roberta-base\n  spindle encoder add FacebookAI/xlm-roberta-base --name xlmr\n  spindle encoder list\n  spindle encoder remove xlmr\n\nA project in a language that the default encoder does not read uses an added one for many languages;\n`spindle up --encoder NAME` makes an added one the default."
+    after_help = "Examples:\n  spindle encoder add ./xlm-roberta-base\n  spindle encoder add FacebookAI/xlm-roberta-base --name xlmr\n  spindle encoder list\n  spindle encoder remove xlmr\n\nA project in a language that the default encoder does not read uses an added one for many languages;\n`spindle up --encoder NAME` makes an added one the default. `spindle worker` reads those of its own data folder: run the\nsame command for every worker that trains, in its image or on a volume that they share."
 )]
 pub(crate) struct EncoderArguments {
     #[command(subcommand)]

@@ -4,6 +4,7 @@
 use crate::access::{Secrets, random};
 use crate::database::Database;
 use crate::print::{self, Align, Paint, Table};
+use crate::servers::database_address;
 use anyhow::{Result, bail};
 use catalog::driver::Native;
 use catalog::{AccessKey, Catalog, Role};
@@ -69,7 +70,7 @@ pub(crate) struct Place {
 impl Place {
     /// Opens it beside the server that may be using it.
     pub(crate) async fn open(&self) -> Result<Catalog<Native>> {
-        Database::choose(&self.data, self.database.as_deref())?.visit().await
+        Database::choose(&self.data, database_address(self.database.as_deref())?.as_deref())?.visit().await
     }
 }
 

@@ -1,7 +1,6 @@
 //! `spindle`: custom named entity recognition on your own machine. The command line composes what the crates offer.
 
 mod access;
-mod bundles;
 mod check;
 mod client;
 mod commands;
@@ -10,25 +9,23 @@ mod demo;
 mod encoders;
 mod keys;
 mod labels;
-mod notifier;
 mod places;
 mod print;
+mod servers;
 mod sources;
-mod up;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use commands::{deployment, evaluate, extract, inbox, job, model, project, subscriber, train};
 use std::io;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// Custom named entity recognition: label, train, evaluate, deploy, extract.
 #[derive(Parser)]
 #[command(
     name = "spindle",
     version,
-    after_help = "Examples:\n  spindle up --data ./spindle-data --listen 127.0.0.1:8080\n  spindle project create --labels labels.json --documents documents\n  spindle train ClaimsDesk v1\n  spindle deploy ClaimsDesk v1 production\n  spindle extract ClaimsDesk production letter.txt\n\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no server; 130 Ctrl+C while a job goes on.\n\nSPINDLE_LOG sets what is logged (error, warn, info, debug), SPINDLE_LOG_FORMAT=json how."
+    after_help = "Examples:\n  spindle up --data ./spindle-data --listen 127.0.0.1:8080\n  spindle project create --labels labels.json --documents documents\n  spindle train ClaimsDesk v1\n  spindle deploy ClaimsDesk v1 production\n  spindle extract ClaimsDesk production letter.txt\n\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no server; 130 Ctrl+C while a job goes on.\n\nSPINDLE_LOG sets what is logged (error, warn, info, debug), SPINDLE_LOG_FORMAT=json how. Servers answer /metrics, and send\ntraces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -37,7 +34,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Up(up::UpArguments),
+    Up(servers::UpArguments),
+    Serve(servers::ServeArguments),
+    Worker(servers::WorkerArguments),
+    Storage(servers::StorageArguments),
+    Spin(servers::SpinArguments),
+    Config(servers::ConfigArguments),
     Demo(demo::DemoArguments),
     Check(check::CheckArguments),
     Project(project::ProjectArguments),
@@ -58,7 +60,6 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_log();
     // Fails only where a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match run(arguments.command) {
@@ -72,45 +73,73 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every command with its arguments.
+fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+impl Command {
+    /// The name of a process that goes on, which operators watch.
+    fn process(&self) -> Option<&'static str> {
+        match self {
+            Self::Up(_) => Some("up"),
+            Self::Serve(_) => Some("serve"),
+            Self::Worker(_) => Some("worker"),
+            Self::Storage(_) => Some("storage"),
+            _ => None,
+        }
+    }
+}
+
 fn run(command: Command) -> Result<()> {
+    let export = match command.process() {
+        Some(process) => servers::start_observation(process)?,
+        None => {
+            telemetry::start_log(None);
+            None
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
-        match command {
-            Command::Up(arguments) => up::up(arguments).await,
-            Command::Demo(arguments) => demo::demo(arguments).await,
-            Command::Check(arguments) => check::check(&arguments),
-            Command::Project(arguments) => project::project(arguments).await,
-            Command::Train(arguments) => train::train(arguments).await,
-            Command::Evaluate(arguments) => evaluate::evaluate(arguments).await,
-            Command::Model(arguments) => model::model(arguments).await,
-            Command::Deploy(arguments) => deployment::deploy(arguments).await,
-            Command::Deployment(arguments) => deployment::deployment(arguments).await,
-            Command::Extract(arguments) => extract::extract(arguments).await,
-            Command::Job(arguments) => job::job(arguments).await,
-            Command::Inbox(arguments) => inbox::inbox(arguments).await,
-            Command::Encoder(arguments) => encoders::encoder(arguments),
-            Command::Subscriber(arguments) => subscriber::subscriber(arguments).await,
-            Command::Key(arguments) => keys::key(arguments).await,
-            Command::Source(arguments) => sources::source(arguments).await,
-            Command::Labels(arguments) => labels::labels(&arguments),
+        let exporting = export.map(servers::export).transpose()?;
+        let done = execute(command).await;
+        if let Some(exporting) = exporting {
+            exporting.finish().await;
         }
+        done
     });
     // A blocking call that hangs must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     done
 }
 
-fn start_log() {
-    let filter =
-        EnvFilter::try_from_env("SPINDLE_LOG").unwrap_or_else(|_| EnvFilter::new("warn,spindle=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::env::var("SPINDLE_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.init();
+async fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Up(arguments) => servers::up(arguments).await,
+        Command::Serve(arguments) => servers::serve(arguments).await,
+        Command::Worker(arguments) => servers::worker(arguments).await,
+        Command::Storage(arguments) => servers::storage(arguments).await,
+        Command::Spin(arguments) => servers::spin(arguments),
+        Command::Config(arguments) => servers::config(&arguments),
+        Command::Demo(arguments) => demo::demo(arguments).await,
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Project(arguments) => project::project(arguments).await,
+        Command::Train(arguments) => train::train(arguments).await,
+        Command::Evaluate(arguments) => evaluate::evaluate(arguments).await,
+        Command::Model(arguments) => model::model(arguments).await,
+        Command::Deploy(arguments) => deployment::deploy(arguments).await,
+        Command::Deployment(arguments) => deployment::deployment(arguments).await,
+        Command::Extract(arguments) => extract::extract(arguments).await,
+        Command::Job(arguments) => job::job(arguments).await,
+        Command::Inbox(arguments) => inbox::inbox(arguments).await,
+        Command::Encoder(arguments) => encoders::encoder(arguments),
+        Command::Subscriber(arguments) => subscriber::subscriber(arguments).await,
+        Command::Key(arguments) => keys::key(arguments).await,
+        Command::Source(arguments) => sources::source(arguments).await,
+        Command::Labels(arguments) => labels::labels(&arguments),
     }
 }

@@ -1,7 +1,7 @@
 //! Where the parts of a server lie: beside the program, in the project it was built in, in the user's cache.
 
 use crate::encoders;
-use crate::up::ServerArguments;
+use crate::servers::{EncoderArguments, HostArguments};
 use anyhow::{Context, Result};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,29 +9,21 @@ use std::path::{Path, PathBuf};
 const MANIFEST: &str = "spin.toml";
 const ENCODER: &str = "build/encoders/all-MiniLM-L6-v2";
 
-/// The found parts.
-pub(crate) struct Places {
-    pub(crate) manifest: PathBuf,
-    pub(crate) compile_cache: PathBuf,
-    /// Absent when none is installed: then there is the lexical recipe alone.
-    pub(crate) encoder: Option<PathBuf>,
-}
-
-impl Places {
-    /// The parts that `arguments` name or leave to be found; encoders also by the name they have in the `data` folder.
-    pub(crate) fn find(arguments: &ServerArguments, data: Option<&Path>) -> Result<Self> {
-        Ok(Self {
-            manifest: manifest(arguments.manifest.as_deref())?,
-            compile_cache: arguments.cache.clone().map_or_else(user_cache, Ok)?,
-            encoder: encoder(arguments.encoder.as_deref(), data)?,
-        })
-    }
+/// Proves that the parts can be found that `arguments` name or leave to be found, before anything is started.
+pub(crate) fn check(
+    arguments: &HostArguments,
+    encoders: &EncoderArguments,
+    data: Option<&Path>,
+) -> Result<()> {
+    manifest(arguments)?;
+    compile_cache(arguments)?;
+    encoder(encoders, data).map(drop)
 }
 
 /// The explicit manifest, else the first one upwards from the program or from the working folder.
-fn manifest(explicit: Option<&Path>) -> Result<PathBuf> {
-    if let Some(path) = explicit {
-        return Ok(path.to_path_buf());
+pub(crate) fn manifest(arguments: &HostArguments) -> Result<PathBuf> {
+    if let Some(path) = &arguments.manifest {
+        return Ok(path.clone());
     }
     let tried: Vec<PathBuf> = roots().into_iter().map(|root| root.join(MANIFEST)).collect();
     let found = tried.iter().find(|path| path.exists()).cloned();
@@ -41,8 +33,15 @@ fn manifest(explicit: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-fn encoder(explicit: Option<&Path>, data: Option<&Path>) -> Result<Option<PathBuf>> {
-    if let Some(named) = explicit {
+/// Where compiled components are kept.
+pub(crate) fn compile_cache(arguments: &HostArguments) -> Result<PathBuf> {
+    arguments.cache.clone().map_or_else(user_cache, Ok)
+}
+
+/// The encoder to train with, by its folder or by the name it has in the `data` folder; `None` when none is installed: then
+/// there is the lexical recipe alone.
+pub(crate) fn encoder(arguments: &EncoderArguments, data: Option<&Path>) -> Result<Option<PathBuf>> {
+    if let Some(named) = &arguments.encoder {
         return encoders::resolve(named, data).map(Some);
     }
     Ok(roots().into_iter().map(|root| root.join(ENCODER)).find(|folder| folder.join("config.json").exists()))

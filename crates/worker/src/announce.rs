@@ -4,7 +4,7 @@
 //! own clock, so that the next one announces only what came later; documents that are not there any more are announced, too.
 
 use crate::failure::Failure;
-use crate::run::Services;
+use crate::services::Services;
 use crate::watching::Watching;
 use blobs::{BlobInfo, Depth};
 use catalog::{DocumentState, NewStorageEvent, PageRequest, Project};

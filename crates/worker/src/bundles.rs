@@ -1,7 +1,7 @@
 //! Bundles that no model and no deployment names any more.
 
 use crate::failure::Failure;
-use crate::run::Services;
+use crate::services::Services;
 use jiff::Timestamp;
 
 /// Bundles looked up at a time.

@@ -12,17 +12,24 @@ mod encoder;
 mod failure;
 mod jobs;
 mod memory;
+mod observed;
 mod outward;
 mod run;
+mod services;
 mod serving;
+mod trainings;
 mod watching;
+mod worker;
 
 pub use checkpoints::CheckpointFolder;
 pub use encoder::EncoderSource;
 pub use failure::Failure;
-pub use outward::Outward;
-pub use run::{Dispatch, Services, Worker, WorkerSettings};
+pub use memory::available_bytes;
+pub use outward::{Outward, certificate_authorities};
+pub use services::{Dispatch, Services};
 pub use serving::Serving;
+pub use trainings::Trainings;
+pub use worker::{Worker, WorkerSettings};
 
 /// The catalog as workers open it.
 pub type Catalog = catalog::Catalog<catalog::driver::Native>;

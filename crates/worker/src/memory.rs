@@ -8,7 +8,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 
 /// Bytes that can be taken without anything being killed; `None` where the system does not tell. `most` is the operator's
 /// word.
-pub(crate) fn available_bytes(most: Option<u64>) -> Option<u64> {
+pub fn available_bytes(most: Option<u64>) -> Option<u64> {
     let system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| free_in(&text));
     let group =
         fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| left_in(Path::new(GROUPS), &text));

@@ -21,7 +21,8 @@ impl Outward {
     /// # Errors
     /// The TLS library can't be set up, which the process does by installing a default provider of `rustls`.
     pub fn new(allowed: AllowedSubscribers) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().redirect(Policy::none()).tls_certs_only(trusted());
+        let http =
+            reqwest::Client::builder().redirect(Policy::none()).tls_certs_only(certificate_authorities());
         Ok(Self { http: http.build()?, allowed })
     }
 
@@ -52,7 +53,7 @@ impl Outward {
 }
 
 /// The certificate authorities that this machine trusts; none where it has no list of them, and then no https works.
-fn trusted() -> Vec<reqwest::Certificate> {
+pub fn certificate_authorities() -> Vec<reqwest::Certificate> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "certificate authorities could not be read");

@@ -1,97 +1,28 @@
-//! The loop: wait for a job, lease it, run it, say how it ended.
+//! One job: its lease, its heartbeat, its end.
 
-use crate::announce::announce;
-use crate::checkpoints::CheckpointFolder;
-use crate::encoder::EncoderSource;
 use crate::failure::Failure;
-use crate::outward::Outward;
-use crate::serving::Serving;
-use crate::{Catalog, jobs};
-use blobs::Blobs;
+use crate::jobs;
+use crate::observed::{GIVEN_BACK, Observed, outcome};
+use crate::services::Services;
 use catalog::{Job, JobKind, Lease, Outcome};
-use inference::Engine;
 use jiff::{SignedDuration, Timestamp};
-use language_api::Limits;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::watch;
 
-/// How long a lease lasts without a heartbeat.
-const LEASE: Duration = Duration::from_secs(20);
 /// How often progress is written and cancellation noticed.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// A lease that was renewed so recently is not asked about before something is written outside the catalog.
+const FRESH: Duration = Duration::from_secs(5);
 /// Until how a job ended is written again, at first.
 const END_PAUSE: Duration = Duration::from_millis(250);
-/// How often expired jobs and replaced labels are removed.
-const SWEEP: Duration = Duration::from_secs(600);
 /// Attempts before a transient fault counts as final.
 const ATTEMPTS_MAX: u64 = 5;
 /// Attempts before a job counts as what ends its worker each time: a server may well be stopped a few times meanwhile.
 const DEATHS_MAX: u64 = 10;
-/// Jobs that wait for servers of other people, at once: they cost no processor, and must not keep others waiting.
-const OUTWARD_JOBS: usize = 16;
 /// Growth of the pause between attempts to tell a subscriber.
 const SUBSCRIBER_PAUSE_GROWTH: i64 = 3;
-
-/// What jobs work with.
-pub struct Services {
-    /// The catalog.
-    pub catalog: Catalog,
-    /// Documents and bundles.
-    pub blobs: Blobs,
-    /// Models by name, for evaluation.
-    pub engine: Arc<Engine>,
-    /// The encoder to train over.
-    pub encoder: EncoderSource,
-    /// Container of bundles and encoders.
-    pub models_container: String,
-    /// The contract's limits.
-    pub limits: Limits,
-    /// Threads a training may use.
-    pub threads: usize,
-    /// Bytes of memory a training may take; what the machine has free when absent.
-    pub training_bytes_max: Option<u64>,
-    /// What trainings leave for the attempts after them.
-    pub checkpoints: CheckpointFolder,
-    /// Where extraction jobs are executed.
-    pub dispatch: Dispatch,
-    /// Models that documents are extracted from with.
-    pub serving: Serving,
-    /// Calls to servers of other people.
-    pub outward: Outward,
-}
-
-/// The installation's own HTTP endpoint, which runs extraction jobs.
-#[derive(Clone)]
-pub struct Dispatch {
-    /// Scheme, host and port.
-    pub endpoint: String,
-    /// Proves that the call is ours.
-    pub internal_secret: String,
-    /// The client.
-    pub http: reqwest::Client,
-}
-
-/// How a worker behaves.
-#[derive(Clone, Debug)]
-pub struct WorkerSettings {
-    /// Name of this worker, unique among all.
-    pub owner: String,
-    /// Jobs it takes.
-    pub kinds: Vec<JobKind>,
-    /// Jobs it runs at once.
-    pub parallel: usize,
-    /// How often it looks for jobs that nobody rang for.
-    pub poll: Duration,
-}
-
-/// A worker; see [`Worker::run`].
-pub struct Worker {
-    services: Arc<Services>,
-    settings: WorkerSettings,
-    bell: Arc<Notify>,
-}
 
 /// One job in this worker's hands.
 pub(crate) struct Run {
@@ -103,6 +34,8 @@ pub(crate) struct Run {
     progress: Mutex<Option<String>>,
     /// Whether `progress` is newer than the last heartbeat.
     changed: AtomicBool,
+    /// When the lease was known to be ours.
+    renewed: Mutex<Instant>,
 }
 
 /// Why a running job shall end early.
@@ -126,6 +59,31 @@ impl StopSigns {
 }
 
 impl Run {
+    /// How long a lease lasts without a heartbeat.
+    pub(crate) const LEASE: Duration = Duration::from_secs(20);
+
+    /// A job that has just been leased.
+    pub(crate) fn new(services: &Arc<Services>, job: Job) -> Option<Self> {
+        let lease = job.lease()?;
+        Some(Self {
+            services: Arc::clone(services),
+            job,
+            lease,
+            stop: Arc::default(),
+            progress: Mutex::default(),
+            changed: AtomicBool::new(false),
+            renewed: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Asks, unless it was asked a moment ago, whether the job is still this worker's: what is written outside the catalog
+    /// is not bound to the lease, and this process may have stood still for longer than that lasts.
+    pub(crate) async fn still_ours(&self) -> Result<(), Failure> {
+        self.stop.check()?;
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        if renewed.elapsed() < FRESH { Ok(()) } else { self.beat().await }
+    }
+
     /// What the next heartbeat writes into the job's row.
     pub(crate) fn set_progress(&self, json: String) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(json);
@@ -133,7 +91,7 @@ impl Run {
     }
 
     /// How long to wait before the next attempt; `None` after the last.
-    fn patience(&self) -> Option<SignedDuration> {
+    pub(crate) fn patience(&self) -> Option<SignedDuration> {
         let attempt = self.job.attempt;
         if self.job.kind != JobKind::Deliver {
             let pause = SignedDuration::from_millis(250 << attempt.min(6));
@@ -153,12 +111,13 @@ impl Run {
     async fn beat(&self) -> Result<(), Failure> {
         let changed = self.changed.swap(false, Ordering::AcqRel);
         let progress = self.latest_progress().filter(|_| changed);
-        let now = Timestamp::now();
+        let (now, asked) = (Timestamp::now(), Instant::now());
         let catalog = &self.services.catalog;
         let heartbeat = match progress {
-            Some(json) => catalog.progress(&self.lease, &json, now, LEASE).await?,
-            None => catalog.heartbeat(&self.lease, now, LEASE).await?,
+            Some(json) => catalog.progress(&self.lease, &json, now, Self::LEASE).await?,
+            None => catalog.heartbeat(&self.lease, now, Self::LEASE).await?,
         };
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
         if heartbeat.cancel_requested {
             self.stop.cancelled.store(true, Ordering::Relaxed);
         }
@@ -166,144 +125,34 @@ impl Run {
     }
 }
 
-impl Worker {
-    /// A worker. `bell` wakes it when there may be a new job.
-    pub fn new(services: Services, settings: WorkerSettings, bell: Arc<Notify>) -> Self {
-        Self { services: Arc::new(services), settings, bell }
-    }
-
-    /// Leases and runs jobs until `stop` turns true; then running jobs are given up, to be leased again elsewhere.
-    /// Jobs that wait for servers of other people have a lane of their own: one that hangs keeps no other job waiting.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
-        let sweeping = tokio::spawn(sweep(Arc::clone(&self.services)));
-        let announcing = tokio::spawn(look_through(Arc::clone(&self.services)));
-        let (outward, inward): (Vec<_>, Vec<_>) =
-            self.settings.kinds.iter().copied().partition(|kind| JobKind::OUTWARD.contains(kind));
-        let lane = |kinds, parallel| Self {
-            services: Arc::clone(&self.services),
-            settings: WorkerSettings { kinds, parallel, ..self.settings.clone() },
-            bell: Arc::default(),
-        };
-        let lanes = [lane(inward, self.settings.parallel), lane(outward, OUTWARD_JOBS)];
-        let bells = lanes.each_ref().map(|lane| Arc::clone(&lane.bell));
-        let bell = self.bell;
-        let ringing = tokio::spawn(async move {
-            loop {
-                bell.notified().await;
-                bells.iter().for_each(|bell| bell.notify_one());
-            }
-        });
-        let [inward, outward] = lanes;
-        tokio::join!(inward.work(stop.clone()), outward.work(stop));
-        for task in [sweeping, announcing, ringing] {
-            task.abort();
-        }
-    }
-
-    /// Leases and runs jobs of the settings' kinds until `stop` turns true.
-    async fn work(self, mut stop: watch::Receiver<bool>) {
-        let slots = Arc::new(Semaphore::new(self.settings.parallel));
-        while !*stop.borrow() {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-            match self.lease().await {
-                Some(run) => {
-                    let bell = Arc::clone(&self.bell);
-                    tokio::spawn(async move {
-                        execute(run).await;
-                        drop(slot);
-                        // A job that ended may have kept another of its project waiting.
-                        bell.notify_one();
-                    });
-                }
-                None => {
-                    drop(slot);
-                    let wait = self.wait().await;
-                    tokio::select! {
-                        () = self.bell.notified() => {}
-                        () = tokio::time::sleep(wait) => {}
-                        _ = stop.changed() => {}
-                    }
-                }
-            }
-        }
-    }
-
-    async fn lease(&self) -> Option<Run> {
-        let catalog = &self.services.catalog;
-        match catalog.lease(&self.settings.owner, &self.settings.kinds, Timestamp::now(), LEASE).await {
-            Ok(job) => job.and_then(|job| {
-                let lease = job.lease()?;
-                let services = Arc::clone(&self.services);
-                Some(Run {
-                    services,
-                    job,
-                    lease,
-                    stop: Arc::default(),
-                    progress: Mutex::default(),
-                    changed: AtomicBool::new(false),
-                })
-            }),
-            Err(error) => {
-                tracing::warn!(%error, "could not look for jobs");
-                None
-            }
-        }
-    }
-
-    /// Until the next job that waits for its time, and at most until the next look around.
-    async fn wait(&self) -> Duration {
-        let due = self.services.catalog.next_due(&self.settings.kinds).await.ok().flatten();
-        let until = due.map(|due| due.duration_since(Timestamp::now()));
-        let until = until.and_then(|until| Duration::try_from(until).ok());
-        until.map_or(self.settings.poll, |until| until.max(Duration::from_millis(10)).min(self.settings.poll))
-    }
-}
-
-/// Removes expired jobs and labels nobody uses, now and then, until it is aborted.
-async fn sweep(services: Arc<Services>) {
-    loop {
-        services.checkpoints.sweep();
-        match services.catalog.sweep(Timestamp::now()).await {
-            // Piece by piece: others may write in between.
-            Ok(swept) if swept.more => tokio::task::yield_now().await,
-            Ok(_) => tokio::time::sleep(SWEEP).await,
-            Err(error) => {
-                tracing::warn!(%error, "expired jobs were not removed");
-                tokio::time::sleep(SWEEP).await;
-            }
-        }
-    }
-}
-
-/// Finds objects that no event announced, at the start and now and then, until it is aborted.
-async fn look_through(services: Arc<Services>) {
-    loop {
-        if let Err(error) = announce(&services).await {
-            tracing::warn!(%error, "containers were not looked through");
-        }
-        tokio::time::sleep(SWEEP).await;
-    }
-}
-
-/// Runs a job with its heartbeat and writes how it ended.
-async fn execute(run: Run) {
+/// Runs a job with its heartbeat and writes how it ended; or gives it back when `leaving` turns true.
+pub(crate) async fn execute(run: Run, mut leaving: watch::Receiver<bool>) {
     let run = Arc::new(run);
     let beating = tokio::spawn(keep_alive(Arc::clone(&run)));
     let (job, kind) = (run.job.id.clone(), run.job.kind);
+    let observed = Observed::begin(&run);
+    let span = observed.span.clone();
     tracing::info!(%job, %kind, project = run.job.project, attempt = run.job.attempt, "job begins");
     let worker = Arc::clone(&run);
     // Jobs compute for minutes and their futures need not be Send: each gets a thread of its own.
     let handle = tokio::runtime::Handle::current();
     // Deliveries may be tried more often: their receivers are to blame, not the job.
     let deaths = run.job.attempt > DEATHS_MAX && kind != JobKind::Deliver;
-    let done = tokio::task::spawn_blocking(move || match deaths {
+    let mut working = tokio::task::spawn_blocking(move || match deaths {
         true => Err(deadly()),
-        false => handle.block_on(jobs::run(&worker)),
-    })
-    .await;
+        false => span.in_scope(|| handle.block_on(jobs::run(&worker))),
+    });
+    let done = tokio::select! {
+        done = &mut working => Some(done),
+        _ = leaving.wait_for(|leaving| *leaving) => None,
+    };
     // Its last write must not come after the end's.
     beating.abort();
     let _ = beating.await;
+    let Some(done) = done else {
+        observed.end(GIVEN_BACK);
+        return give_back(&run).await;
+    };
     let done = done.unwrap_or_else(|error| {
         tracing::error!(%job, %error, "job panicked");
         Err(Failure::refused(
@@ -311,7 +160,20 @@ async fn execute(run: Run) {
             "the job failed by a defect of this server; its log says where",
         ))
     });
+    observed.end(outcome(&run, &done));
     write_end(&run, done).await;
+}
+
+/// Leaves the job to other workers, who may take it at once. What still computes here is told to stop; it can't write any
+/// more, whenever it notices.
+async fn give_back(run: &Run) {
+    let (job, now) = (&run.job.id, Timestamp::now());
+    match run.services.catalog.retry_later(&run.lease, now, now).await {
+        Ok(()) => tracing::info!(job, "job is given back: this worker stops"),
+        Err(catalog::Error::LeaseLost { .. }) => {}
+        Err(error) => tracing::warn!(job, %error, "job could not be given back"),
+    }
+    run.stop.lost.store(true, Ordering::Relaxed);
 }
 
 /// Writes how the job ended. The database may be busy or away for a moment: until the lease is over it is tried again, since
@@ -325,7 +187,7 @@ async fn write_end(run: &Run, done: Result<Option<Outcome>, Failure>) {
             Err(error) => error,
         };
         let job = &run.job.id;
-        if begun.elapsed() + pause > LEASE {
+        if begun.elapsed() + pause > Run::LEASE {
             tracing::error!(job, %error, "could not write how the job ended; it will be run again");
             return;
         }
@@ -363,7 +225,7 @@ async fn conclude(run: &Run, done: &Result<Option<Outcome>, Failure>) -> Result<
     let now = Timestamp::now();
     let job = &run.job.id;
     if let (Some(json), false) = (run.latest_progress(), matches!(done, Err(Failure::LeaseLost))) {
-        catalog.progress(&run.lease, &json, now, LEASE).await?;
+        catalog.progress(&run.lease, &json, now, Run::LEASE).await?;
     }
     match done {
         Ok(Some(outcome)) => {

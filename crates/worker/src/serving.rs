@@ -1,7 +1,7 @@
 //! Stored models, ready to compute; those that jobs extract with are opened once.
 
 use crate::failure::Failure;
-use crate::run::Services;
+use crate::services::Services;
 use extraction::Recent;
 use language_api::ErrorKind;
 use model::{Graph, Manifest, ServingModel};

@@ -1,7 +1,7 @@
 //! What projects do by themselves about the objects in their containers.
 
 use crate::failure::Failure;
-use crate::run::Services;
+use crate::services::Services;
 use catalog::Project;
 use language_api::AutomationSettings;
 

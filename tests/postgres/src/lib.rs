@@ -100,13 +100,50 @@ impl PostgresServer {
         let _ = self.child.wait();
     }
 
-    /// Starts it again where it was, after [`Self::stop`].
+    /// Kills the server and all of its sessions; its data stays as it is in that moment.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn kill9(&mut self) -> io::Result<()> {
+        let id = self.child.id();
+        let sessions = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let all = sessions.split_ascii_whitespace().map(str::to_owned).chain([id.to_string()]);
+        // A session that ended in the meantime is none to kill.
+        let _ = Command::new("kill").arg("-KILL").args(all).stderr(Stdio::null()).status()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Starts it again where it was, after [`Self::stop`] or [`Self::kill9`].
     ///
     /// # Errors
     /// The server does not start; the message says why.
     pub fn start_again(&mut self) -> io::Result<()> {
-        self.child = serve(&self.programs, &data(&self.folder), self.port)?;
-        Ok(())
+        let mut failure = Error::other("no attempt was made");
+        for _ in 0..ATTEMPTS {
+            // Killed sessions may hold its memory for another moment.
+            match serve(&self.programs, &data(&self.folder), self.port) {
+                Ok(child) => {
+                    self.child = child;
+                    return Ok(());
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// What a question to a database answers: rows as lines, values between bars.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn ask(&self, address: &str, sql: &str) -> io::Result<String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql, address]);
+        let output = psql.stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Err(Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 }
 

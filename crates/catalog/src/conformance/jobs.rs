@@ -4,7 +4,10 @@ use futures::future::join_all;
 
 use super::Database;
 use super::support::{TTL, at, job, started, succeed};
-use crate::{Error, Heartbeat, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome, PageRequest, Resource};
+use crate::{
+    Error, Heartbeat, JobCounts, JobKind, JobStatus, Lease, NewJob, Outcome, PageRequest, QueueLength,
+    Resource,
+};
 
 pub(super) async fn one_exclusive_job_per_project(database: &impl Database) {
     let catalog = database.open().await;
@@ -149,6 +152,24 @@ pub(super) async fn retry_and_next_due(database: &impl Database) {
     assert_eq!(again.attempt, 2);
     succeed(&catalog, &again.lease().expect("leased")).await;
     assert_eq!(catalog.next_due(&kinds).await, Ok(None));
+}
+
+pub(super) async fn queue_lengths(database: &impl Database) {
+    let catalog = database.open().await;
+    assert_eq!(catalog.queue_lengths(at(0)).await, Ok(vec![]));
+    for id in ["a", "b", "c"] {
+        catalog.enqueue(&job(id, JobKind::Export, "P"), at(0)).await.expect("enqueue");
+    }
+    catalog.enqueue(&job("t", JobKind::Train, "P"), at(0)).await.expect("enqueue");
+    let leases = join_all([0, 1].map(|_| catalog.lease("w", &[JobKind::Export], at(1), TTL))).await;
+    let mut leases = leases.into_iter().flat_map(|lease| lease.expect("lease").and_then(|job| job.lease()));
+    let (first, _second) = (leases.next().expect("leased"), leases.next().expect("leased"));
+    catalog.retry_later(&first, at(100), at(2)).await.expect("retry");
+    let of = |kind, [due, running, later]: [u64; 3]| QueueLength { kind, due, running, later };
+    let [export, train] = [JobKind::Export, JobKind::Train];
+    assert_eq!(catalog.queue_lengths(at(3)).await, Ok(vec![of(export, [1, 1, 1]), of(train, [1, 0, 0])]));
+    let expired = catalog.queue_lengths(at(100)).await;
+    assert_eq!(expired, Ok(vec![of(export, [3, 0, 0]), of(train, [1, 0, 0])]), "all are due by then");
 }
 
 pub(super) async fn released_leases_are_due_at_once(database: &impl Database) {

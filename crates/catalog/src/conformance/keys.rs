@@ -66,6 +66,17 @@ pub(super) async fn encoders_and_settings(database: &impl Database) {
     catalog.put_setting("theme", "dark").await.expect("put");
     catalog.put_setting("theme", "light").await.expect("put");
     assert_eq!(catalog.setting("theme").await, Ok(Some("light".to_owned())));
+    let period = jiff::SignedDuration::from_secs(60);
+    for (second, work, expected) in [
+        (100, "look", true),
+        (100, "look", false),
+        (159, "look", false),
+        (159, "sweep", true),
+        (160, "look", true),
+        (219, "look", false),
+    ] {
+        assert_eq!(catalog.claim(work, at(second), period).await, Ok(expected), "{work} at {second}");
+    }
     assert_eq!(catalog.internal_secret("first").await, Ok("first".to_owned()));
     assert_eq!(database.open().await.internal_secret("second").await, Ok("first".to_owned()));
 }

@@ -13,7 +13,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Statement};
 
 use super::postgres_watch::PostgresWatch;
-use super::{Connection, Driver, Mode, postgres as engine, postgres_address as place};
+use super::{Connection, Driver, Mode, Place, postgres as engine, postgres_address as place};
 use crate::{Error, Row, Value};
 
 /// Most connections of one driver; further callers wait for one to come back.
@@ -69,13 +69,14 @@ impl NativePostgres {
         place::is_local(&self.pool.config)
     }
 
-    /// Takes the place of the one program that runs an installation's jobs over this database. Waits some seconds
-    /// for it: the server ends the session of a killed program a little after the program.
+    /// Takes a place among the programs that run an installation's jobs over this database, or the place of the only one.
+    /// Waits some seconds for it: the server ends the session of a killed program a little after the program.
     ///
     /// # Errors
-    /// [`Error::Busy`] when another program has it; why the server can't be used.
-    pub async fn watch(&self) -> Result<PostgresWatch, Error> {
-        PostgresWatch::open(self.pool.config.clone()).await
+    /// [`Error::Busy`] when another program has it alone, or others are there where this one would be alone; why the
+    /// server can't be used.
+    pub async fn watch(&self, place: Place) -> Result<PostgresWatch, Error> {
+        PostgresWatch::open(self.pool.config.clone(), place).await
     }
 }
 

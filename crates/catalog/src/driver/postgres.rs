@@ -14,10 +14,30 @@ const SESSION_SETTINGS: &str =
 #[cfg(any(test, feature = "native"))]
 pub(super) const MAJOR_VERSION_MIN: u32 = 12;
 
-/// Takes the place of the one program that runs this database's jobs, and listens for changed ones.
+/// How a program takes its place at a database whose jobs it runs.
 #[cfg(feature = "native")]
-pub(super) const WATCH: &str =
-    "SET lock_timeout = '10s'; SELECT pg_advisory_lock(7237111053); LISTEN spindle_jobs";
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The only program there.
+    Alone,
+    /// One of many processes.
+    AmongOthers,
+}
+
+#[cfg(feature = "native")]
+impl Place {
+    /// Takes the place, for as long as the session lasts, and listens for changed jobs.
+    pub(super) fn statements(self) -> &'static str {
+        match self {
+            Self::Alone => {
+                "SET lock_timeout = '10s'; SELECT pg_advisory_lock(7237111053); LISTEN spindle_jobs"
+            }
+            Self::AmongOthers => {
+                "SET lock_timeout = '10s'; SELECT pg_advisory_lock_shared(7237111053); LISTEN spindle_jobs"
+            }
+        }
+    }
+}
 
 /// Held by whoever writes, so that there is one writer at a time as in SQLite. The numbers of locks mean nothing; they
 /// are the same in every release.
@@ -37,7 +57,8 @@ pub(super) const SCHEMA_EXTRAS: &[&str] = &[
     "CREATE OR REPLACE FUNCTION spindle_jobs_changed() RETURNS trigger LANGUAGE plpgsql AS \
      'BEGIN PERFORM pg_notify(''spindle_jobs'', ''''); RETURN NULL; END'",
     "DROP TRIGGER IF EXISTS spindle_jobs_changed ON jobs",
-    "CREATE TRIGGER spindle_jobs_changed AFTER INSERT OR UPDATE ON jobs \
+    // Heartbeats and progress make no job due, and come twice a second from each.
+    "CREATE TRIGGER spindle_jobs_changed AFTER INSERT OR UPDATE OF not_before, finished_at ON jobs \
      FOR EACH STATEMENT EXECUTE FUNCTION spindle_jobs_changed()",
 ];
 

@@ -1,4 +1,4 @@
-//! The one program that runs an installation's jobs over a PostgreSQL database, and how it hears of new ones.
+//! The programs that run an installation's jobs over a PostgreSQL database, and how they hear of new ones.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio_postgres::{AsyncMessage, Client, Config};
 
 use super::native_postgres::map_error;
-use super::{postgres as engine, postgres_address as place};
+use super::{Place, postgres_address as address};
 use crate::Error;
 
 /// Between attempts to hear of changes again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A place that one program at a time can have, for as long as this lives.
+/// A place at the database, for as long as this lives.
 pub struct PostgresWatch {
     config: Config,
+    place: Place,
     session: Session,
 }
 
@@ -23,7 +24,7 @@ pub struct PostgresWatch {
 struct Session {
     // The connection ends with its client.
     _client: Client,
-    connection: place::PostgresConnection,
+    connection: address::PostgresConnection,
 }
 
 impl std::fmt::Debug for PostgresWatch {
@@ -34,8 +35,8 @@ impl std::fmt::Debug for PostgresWatch {
 }
 
 impl PostgresWatch {
-    pub(super) async fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self { session: Session::open(&config).await?, config })
+    pub(super) async fn open(config: Config, place: Place) -> Result<Self, Error> {
+        Ok(Self { session: Session::open(&config, place).await?, place, config })
     }
 
     /// Calls `ring` with `Ok` whenever a commit, in any process, may have changed the jobs; never ends. A lost
@@ -45,7 +46,7 @@ impl PostgresWatch {
             ring(Err(self.session.hear(&ring).await));
             self.session = loop {
                 tokio::time::sleep(AGAIN).await;
-                match Session::open(&self.config).await {
+                match Session::open(&self.config, self.place).await {
                     Ok(session) => break session,
                     Err(error) => ring(Err(error)),
                 }
@@ -56,10 +57,10 @@ impl PostgresWatch {
 }
 
 impl Session {
-    async fn open(config: &Config) -> Result<Self, Error> {
-        let (client, mut connection) = place::connect(config).await?;
+    async fn open(config: &Config, place: Place) -> Result<Self, Error> {
+        let (client, mut connection) = address::connect(config).await?;
         {
-            let mut asked = pin!(client.batch_execute(engine::WATCH));
+            let mut asked = pin!(client.batch_execute(place.statements()));
             loop {
                 tokio::select! {
                     done = &mut asked => break done.map_err(|error| map_error(&error))?,

@@ -245,6 +245,39 @@ impl<D: Driver> Catalog<D> {
     }
 }
 
+/// Jobs of one kind that have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLength {
+    /// The kind.
+    pub kind: JobKind,
+    /// Nobody works on them, though somebody could.
+    pub due: u64,
+    /// Somebody works on them.
+    pub running: u64,
+    /// Their time has not come.
+    pub later: u64,
+}
+
+impl<D: Driver> Catalog<D> {
+    /// How many jobs have not ended, for the kinds that have some.
+    ///
+    /// # Errors
+    /// The database's own failures.
+    pub async fn queue_lengths(&self, now: Timestamp) -> Result<Vec<QueueLength>, Error> {
+        let sql = format!(
+            "SELECT j.kind, COUNT(CASE WHEN {DUE} THEN 1 END), COUNT(CASE WHEN j.lease_expires_at > ?1 THEN 1 END), COUNT(*) \
+             FROM jobs j WHERE j.finished_at IS NULL GROUP BY j.kind ORDER BY j.kind"
+        );
+        let rows = self.query(&sql, &[now.into()]).await?;
+        let length = |mut row: crate::Row| {
+            let (kind, due, running) = (JobKind::parse(&row.text()?)?, row.count()?, row.count()?);
+            let later = row.count()?.saturating_sub(due + running);
+            Ok(QueueLength { kind, due, running, later })
+        };
+        rows.into_iter().map(length).collect()
+    }
+}
+
 /// Ends the job within a transaction that does more.
 pub(crate) async fn finish<C: Connection>(
     tx: &mut Transaction<C>,

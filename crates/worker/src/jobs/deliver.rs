@@ -43,6 +43,7 @@ async fn attempt(run: &Run, event: &Value) -> Result<String, Failure> {
             "this installation sends nothing to the subscriber's address any more".to_owned(),
         ));
     }
+    run.still_ours().await?;
     let status = send(run, &subscriber, event).await?;
     let said = format!("the subscriber answered {}", status.as_u16());
     match status {

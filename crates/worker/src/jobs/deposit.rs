@@ -41,7 +41,7 @@ pub(crate) async fn deposit(
         return Err(Failure::Refused(problems.iter().map(Problem::body).collect()));
     }
     for (location, text) in absent {
-        run.stop.check()?;
+        run.still_ours().await?;
         blobs.put(container, location, text.clone()).await?;
         watch.add(1);
     }

@@ -72,6 +72,7 @@ pub(crate) async fn extract_document(run: &Run) -> Result<(), Failure> {
     let (outcome, data) = match extract(run).await {
         Ok(done) => done,
         Err(refused @ Failure::Refused(_)) => {
+            run.still_ours().await?;
             catalog.forget_extraction(project, &run.job.target).await?;
             return Err(refused);
         }
@@ -134,6 +135,8 @@ async fn extract(run: &Run) -> Result<(Outcome, serde_json::Value), Failure> {
         string_index_type: UNIT_NAME,
         entities,
     };
+    // A worker that comes too late must not overwrite what was extracted from a newer text.
+    run.still_ours().await?;
     let written = services.blobs.put(&payload.container, &payload.key, serde_json::to_vec(&object)?).await?;
     // Where the entities are, and not what they say: texts go nowhere but into the container.
     let data = json!({

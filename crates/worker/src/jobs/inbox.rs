@@ -79,6 +79,8 @@ async fn settle(
         }
     } else {
         let looks = looks(run, container, &locations, &projects, &mut outcomes).await?;
+        // What was seen is old news when this worker stood still since, and another one may have written newer.
+        run.still_ours().await?;
         for watching in &projects {
             apply(run, watching, &looks, &mut outcomes).await?;
         }

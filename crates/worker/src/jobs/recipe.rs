@@ -2,7 +2,7 @@
 
 use crate::encoder::{InstalledEncoder, Languages};
 use crate::failure::Failure;
-use crate::run::Services;
+use crate::services::Services;
 use authoring::payloads::TrainPayload;
 use catalog::Project;
 use language_api::JobWarning;

@@ -31,20 +31,27 @@ pub(crate) async fn train(run: &Run) -> Result<Outcome, Failure> {
     let payload: TrainPayload = serde_json::from_slice(&services.catalog.payload(&run.job.id).await?)?;
     let label = ModelLabel::new(&payload.model_label)
         .map_err(|error| Failure::refused(ErrorKind::Internal, error.to_string()))?;
-    let id = job_model_id(run, &label)?;
-    if already_made(run, &id).await? {
-        return Ok(Outcome::succeeded());
+    let ids = model_ids(run, &label)?;
+    for id in &ids {
+        if already_made(run, id).await? {
+            discard_all(run, &ids).await;
+            return Ok(Outcome::succeeded());
+        }
     }
+    let Some((id, earlier)) = ids.split_last() else {
+        return Err(Failure::refused(ErrorKind::Internal, "a job without an attempt"));
+    };
     let progress = TrainingProgress::begin(run, &payload, label.clone());
     let checkpoints = JobCheckpoints::new(&services.checkpoints);
-    let made = make(run, &payload, &id, begun, progress, &checkpoints).await;
+    let made = make(run, &payload, id, begun, progress, &checkpoints).await;
     if !matches!(made, Err(Failure::Transient(_) | Failure::LeaseLost)) {
         checkpoints.done();
     }
-    if !matches!(made, Ok(_) | Err(Failure::LeaseLost)) {
-        discard(run, &id).await;
+    if made.is_err() {
+        discard(run, id).await;
     }
     let warnings = made?;
+    discard_all(run, earlier).await;
     // The bundle that this one replaces may be nobody's now. What can't be removed today is found again next time.
     if let Err(error) = bundles::sweep(services).await {
         tracing::warn!(%error, "unused bundles were not removed");
@@ -74,7 +81,15 @@ async fn make(
 
     let (recipe, encoder) = recipe::choose(services, &project, payload, &mut warnings)?;
     let request = Request { project: &project, id, learn: &learn, categories, recipe, checkpoints };
-    let mut bundle = learn_bundle(run, request, encoder.as_deref(), &mut progress)?;
+    let mut bundle = loop {
+        let training = services.trainings.begin();
+        match learn_bundle(run, &request, encoder.as_deref(), &mut progress) {
+            Err(TrainError::Memory { .. }) if training.had_company() => {
+                training.wait_for_another(run).await?
+            }
+            learned => break learned.map_err(|error| not_learned(run, error))?,
+        }
+    };
     progress.trained();
     let encoder = encoder.filter(|_| bundle.manifest.encoder.is_some());
     let evaluation = score(run, &project, &bundle, encoder.as_deref(), &test, payload, &mut progress)?;
@@ -89,16 +104,28 @@ async fn make(
     Ok(warnings)
 }
 
-/// The model's id, the same for every attempt of a job: an attempt that died leaves files that the next one replaces.
-fn job_model_id(run: &Run, label: &ModelLabel) -> Result<String, Failure> {
+/// The ids under which this and the earlier attempts of the job store a model, this one's last. Each has its own: a worker
+/// that stood still and was taken for dead may go on writing while another one makes the model.
+fn model_ids(run: &Run, label: &ModelLabel) -> Result<Vec<String>, Failure> {
     let guid = run.job.id.split('_').next().and_then(|guid| Uuid::parse_str(guid).ok());
     let guid = guid.ok_or_else(|| Failure::refused(ErrorKind::Internal, "malformed job id"))?;
-    Ok(model_id(label, run.job.created_at, guid))
+    let id = |attempt: u64| {
+        let own = Uuid::from_u128(guid.as_u128() ^ u128::from(attempt - 1));
+        model_id(label, run.job.created_at, own)
+    };
+    Ok((1..=run.job.attempt).map(id).collect())
 }
 
-/// Removes the files of a model that did not come about; a next attempt writes them anew.
+/// What attempts that were killed left.
+async fn discard_all(run: &Run, ids: &[String]) {
+    for id in ids {
+        discard(run, id).await;
+    }
+}
+
+/// Removes the files of a model that did not come about.
 async fn discard(run: &Run, id: &str) {
-    // A failure may have come after the model became known.
+    // A failure may have come after the model became known. Nobody else writes under this id, lease or not.
     if !matches!(already_made(run, id).await, Ok(false)) {
         return;
     }
@@ -131,10 +158,10 @@ struct Request<'a> {
 
 fn learn_bundle(
     run: &Run,
-    request: Request<'_>,
+    request: &Request<'_>,
     encoder: Option<&InstalledEncoder>,
     progress: &mut TrainingProgress<'_>,
-) -> Result<Bundle, Failure> {
+) -> Result<Bundle, TrainError> {
     let stop = || run.stop.check().is_err();
     let surroundings = Surroundings {
         checkpoints: Some(request.checkpoints),
@@ -148,9 +175,9 @@ fn learn_bundle(
     });
     let request = TrainRequest {
         corpus: request.learn,
-        recipe: request.recipe,
+        recipe: request.recipe.clone(),
         language: request.project.language.clone(),
-        categories: request.categories,
+        categories: request.categories.clone(),
         seed: SEED,
         threads: run.services.threads,
         model_id: request.id.to_owned(),
@@ -162,7 +189,12 @@ fn learn_bundle(
         progress.training(step);
         if run.stop.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    training::train(&request, &mut watch).map_err(|error| match error {
+    training::train(&request, &mut watch)
+}
+
+/// What comes of a training that did not end well.
+fn not_learned(run: &Run, error: TrainError) -> Failure {
+    match error {
         TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
         TrainError::Encoder(_) | TrainError::Threads { .. } | TrainError::Scratch { .. } => {
             Failure::Transient(error.to_string())
@@ -176,7 +208,7 @@ fn learn_bundle(
             Failure::refused(ErrorKind::Unavailable, error.to_string())
         }
         other => Failure::refused(ErrorKind::Internal, other.to_string()),
-    })
+    }
 }
 
 /// Writes into the manifest what training alone does not know, and seals it.

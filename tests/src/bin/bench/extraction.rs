@@ -24,6 +24,7 @@ const DOCUMENTS: usize = 64;
 /// How long each figure is measured.
 pub(crate) const SPAN: Duration = Duration::from_secs(4);
 const WARMING: Duration = Duration::from_secs(1);
+const ANALYZE: &str = "/language/:analyze-text";
 /// Models over one encoder.
 const HEADS: usize = 1000;
 /// Names another folder of built examples.
@@ -89,7 +90,7 @@ pub(crate) fn extraction() -> Result<()> {
             let mut all = vec![];
             for &callers in callers {
                 let beside = beside(&server, recipe, &texts, callers)?;
-                let ours = load(&client, &example, recipe, &texts, callers)?;
+                let ours = load(std::slice::from_ref(&client), &example, recipe, &texts, callers)?;
                 speed.row(speed_row(&name, callers, &beside, &ours));
                 latency.row(latency_row(&name, callers, &beside, &ours));
                 all.push(ours);
@@ -155,7 +156,7 @@ fn latency_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> V
 
 /// Documents of this length: lines of the example in an order of chance, with other digits each time, since whatever
 /// repeats itself within a request is computed once.
-fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
+pub(crate) fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
     let unseen = example.unseen()?;
     let lines: Vec<&str> = unseen.iter().flat_map(|(_, text)| text.split_inclusive('\n')).collect();
     ensure!(lines.iter().any(|line| !line.trim().is_empty()), "the example has no unseen documents");
@@ -203,9 +204,9 @@ fn model_id(cache: &Path, label: &str) -> Result<String> {
     own.next().with_context(|| format!("the server has no bundle of {label}"))
 }
 
-/// `callers` clients at once for a while, each with a connection of its own.
-fn load(
-    client: &Client,
+/// `callers` clients at once for a while, each with a connection of its own, the hosts in turn.
+pub(crate) fn load(
+    hosts: &[Client],
     example: &Example,
     deployment: &str,
     texts: &[String],
@@ -213,42 +214,41 @@ fn load(
 ) -> Result<Figures> {
     let questions = texts.iter().map(|text| {
         let sent = json!([{ "id": "1", "language": "en-us", "text": text }]);
-        let question = serde_json::to_vec(&example.question(deployment, "UnicodeCodePoint", &sent))?;
-        Ok(caller::request(client, "/language/:analyze-text", &question))
+        serde_json::to_vec(&example.question(deployment, "UnicodeCodePoint", &sent))
     });
-    let questions = questions.collect::<Result<Vec<_>>>()?;
-    let asked = |span| asked(client, &questions, callers, span);
+    let questions = questions.collect::<Result<Vec<_>, _>>()?;
+    let request = |host: &Client, question: &Vec<u8>| caller::request(host, ANALYZE, question);
+    let hosts: Vec<(&Client, Vec<Vec<u8>>)> = hosts
+        .iter()
+        .map(|host| (host, questions.iter().map(|question| request(host, question)).collect()))
+        .collect();
     // Until every instance that so many callers need has met the model.
-    asked(WARMING)?;
+    asked(&hosts, callers, WARMING)?;
     let begun = Instant::now();
-    let calls = asked(SPAN)?;
+    let calls = asked(&hosts, callers, SPAN)?;
     let seconds = begun.elapsed().as_secs_f64();
     let words: usize = calls.iter().map(|(at, _)| texts[*at].split_whitespace().count()).sum();
     let milliseconds = calls.into_iter().map(|(_, milliseconds)| milliseconds).collect();
     Ok(Figures { words_per_second: words as f64 / seconds, milliseconds })
 }
 
-/// Which question each call had, and its milliseconds.
-fn asked(
-    client: &Client,
-    questions: &[Vec<u8>],
-    callers: usize,
-    span: Duration,
-) -> Result<Vec<(usize, f64)>> {
+/// Which question each call had, and its milliseconds; callers share the hosts, each with its requests.
+fn asked(hosts: &[(&Client, Vec<Vec<u8>>)], callers: usize, span: Duration) -> Result<Vec<(usize, f64)>> {
     let (stop, next) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let caller = || -> Result<Vec<(usize, f64)>> {
-        let mut caller = Caller::connect(client)?;
+    let caller = |host: &Client, requests: &[Vec<u8>]| -> Result<Vec<(usize, f64)>> {
+        let mut caller = Caller::connect(host)?;
         let mut calls = Vec::new();
         while !stop.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed) % questions.len();
+            let at = next.fetch_add(1, Ordering::Relaxed) % requests.len();
             let start = Instant::now();
-            caller.ask(&questions[at])?;
+            caller.ask(&requests[at])?;
             calls.push((at, start.elapsed().as_secs_f64() * 1e3));
         }
         Ok(calls)
     };
     let calls = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..callers).map(|_| scope.spawn(caller)).collect();
+        let hosts = hosts.iter().cycle().take(callers);
+        let running: Vec<_> = hosts.map(|(host, requests)| scope.spawn(|| caller(host, requests))).collect();
         std::thread::sleep(span);
         stop.store(true, Ordering::Relaxed);
         let ended = running.into_iter().map(|caller| caller.join().expect("a caller panicked"));

@@ -1,8 +1,8 @@
 //! Figures of the real program beside OpenVINO alone: start, latency, training, extraction, soak; the import of a large
-//! project; and storage events.
+//! project; storage events; the queue of jobs, and more hosts than one.
 //!
 //! ```text
-//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]|events]
+//! cargo xtask bench [start|latency|training|extraction|soak|import [DOCUMENTS]|events|queue]
 //! ```
 
 mod caller;
@@ -12,6 +12,7 @@ mod import;
 mod peers;
 mod process;
 mod project;
+mod queue;
 mod raw;
 mod soak;
 mod start;
@@ -27,13 +28,15 @@ fn main() -> Result<()> {
             project::project(true, true)?;
             extraction::extraction()?;
             import::import(import::DOCUMENTS)?;
-            events::events()
+            events::events()?;
+            queue::queue()
         }
         Some("start") => start::start(),
         Some("latency") => project::project(true, false),
         Some("extraction") => extraction::extraction(),
         Some("soak") => soak::soak(),
         Some("events") => events::events(),
+        Some("queue") => queue::queue(),
         Some("training") => project::project(false, true),
         Some("import") => import::import(match std::env::args().nth(2) {
             None => import::DOCUMENTS,
@@ -42,7 +45,7 @@ fn main() -> Result<()> {
             }
         }),
         Some(other) => bail!(
-            "there is no bench {other:?}; there are start, latency, training, extraction, soak, import and events"
+            "there is no bench {other:?}; there are start, latency, training, extraction, soak, import, events and queue"
         ),
     }
 }

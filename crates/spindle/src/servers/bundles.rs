@@ -15,13 +15,13 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 /// The engine's files: local copies below `cache` of what `container` holds. Call inside the runtime that stays.
 pub(crate) fn stored_bundles(
     blobs: Blobs,
-    container: &'static str,
+    container: String,
     cache: PathBuf,
 ) -> CachedSource<impl Fn(&str, &mut File) -> Result<(), SourceError> + Send + Sync> {
     let runtime = Handle::current();
     CachedSource::new(cache, move |path: &str, file: &mut File| {
         let failed = |reason: String| SourceError::Failed { path: path.to_owned(), reason };
-        match wait(&runtime, blobs.get(container, path, FILE_BYTES_MAX)) {
+        match wait(&runtime, blobs.get(&container, path, FILE_BYTES_MAX)) {
             Ok(object) => file.write_all(&object.bytes).map_err(|error| failed(error.to_string())),
             Err(blobs::Error::NotFound { .. }) => Err(SourceError::NotFound(path.to_owned())),
             Err(error) => Err(failed(error.to_string())),

@@ -1,0 +1,66 @@
+//! What operators see of a process beside its requests and jobs, which tell of themselves.
+
+use anyhow::{Context, Result};
+use catalog::Catalog;
+use catalog::driver::Native;
+use inference::{Engine, Held};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use telemetry::{Exporting, Models, Queue, Settings};
+
+/// Between two looks at the queue.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Starts the log of one of the program's processes, and what goes to a collector.
+///
+/// # Errors
+/// OpenTelemetry's variables can't be followed.
+pub(crate) fn start(process: &'static str) -> Result<Option<Settings>> {
+    let settings = Settings::from_environment(env!("CARGO_PKG_VERSION"), process)?;
+    telemetry::start_log(settings.as_ref());
+    telemetry::build(env!("CARGO_PKG_VERSION"), process);
+    Ok(settings)
+}
+
+/// Sends what comes up to the collector from now on. Call inside the runtime that stays.
+///
+/// # Errors
+/// TLS can't be set up.
+pub(crate) fn export(settings: Settings) -> Result<Exporting> {
+    let trusted = if settings.needs_tls() { worker::certificate_authorities() } else { vec![] };
+    let http = reqwest::Client::builder().tls_certs_only(trusted).build();
+    Ok(Exporting::start(settings, http.context("cannot call the OTLP collector")?))
+}
+
+/// Tells from now on what `engine` holds and what was computed.
+pub(super) fn observe_engine(engine: &Arc<Engine>) {
+    let engine = Arc::downgrade(engine);
+    telemetry::observe(move || {
+        let Some(engine) = engine.upgrade() else { return };
+        let [heads, encoders] = engine.held().map(|Held { count, bytes }| Models { count, bytes });
+        telemetry::models(heads, encoders);
+        let (batches, windows) = inference::computed();
+        telemetry::computed(batches, windows);
+    });
+}
+
+/// Tells how long the queue is, again and again; never ends.
+pub(super) async fn watch_queue(catalog: Catalog<Native>) {
+    loop {
+        match catalog.queue_lengths(Timestamp::now()).await {
+            Ok(lengths) => {
+                let each = lengths.into_iter().map(|length| Queue {
+                    kind: length.kind.word(),
+                    due: length.due,
+                    running: length.running,
+                    later: length.later,
+                });
+                telemetry::queue(&each.collect::<Vec<_>>());
+            }
+            // Whoever needs the database says so.
+            Err(error) => tracing::debug!(%error, "the queue's length is not known"),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
