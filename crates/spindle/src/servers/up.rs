@@ -146,7 +146,7 @@ pub(crate) async fn start(
     let worker = Worker::new(services, worker_settings(), bell);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(host.serve(listener, None, turned(stopped.clone())));
-    let working = tokio::spawn(worker.run(stopped));
+    let working = beside_the_host(worker, stopped)?;
     let notifier = Notifier {
         url: format!("{endpoint}/events/storage"),
         secret: secrets.events_secret,
@@ -158,6 +158,17 @@ pub(crate) async fn start(
     let access = Access { endpoint, key: secrets.key, s3, pid: std::process::id() };
     write_private(&access_file, &serde_json::to_vec_pretty(&access)?)?;
     Ok(Running { access, blobs, stop, serving, working, access_file, _lock: lock })
+}
+
+/// Runs the worker on threads of its own. Over SQLite a writer waits for another with the thread that it is on, and a
+/// component that has begun a transaction needs one of the host's to end it: on few processors all would wait for each other.
+fn beside_the_host(worker: Worker, stopped: watch::Receiver<bool>) -> Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(tokio::task::spawn_blocking(move || {
+        runtime.block_on(worker.run(stopped));
+        // A job that was given up may still compute.
+        runtime.shutdown_background();
+    }))
 }
 
 /// Nobody else is there to take over what this one has.
