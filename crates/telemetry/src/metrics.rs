@@ -104,9 +104,9 @@ pub fn known_method(method: &str) -> &'static str {
 
 /// What runs, and as which of the program's processes.
 pub fn build(version: &'static str, process: &'static str) {
-    let gauge = metrics().provider.meter(SCOPE).u64_gauge("spindle_build_info");
-    let gauge = gauge.with_description("1, with what runs").with_unit("1").build();
-    gauge.record(1, &[KeyValue::new("version", version), KeyValue::new("process", process)]);
+    let meter = metrics().provider.meter(SCOPE);
+    let gauge = meter.u64_gauge("spindle_build_info").with_description("1, with what runs").with_unit("1");
+    gauge.build().record(1, &[KeyValue::new("version", version), KeyValue::new("process", process)]);
 }
 
 /// A request was answered with `status` after `took`. `component` and `route` are the manifest's words.
@@ -234,7 +234,8 @@ mod tests {
     /// The lines about metrics whose names begin with `name`; all tests of this process measure together.
     fn lines(name: &str) -> String {
         let text = text();
-        let about = |line: &&str| line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with(name);
+        let about =
+            |line: &&str| line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with(name);
         text.lines().filter(about).map(|line| format!("{line}\n")).collect()
     }
 

@@ -246,7 +246,10 @@ mod tests {
         };
         assert!(share("0.5").is_ok() && share("1").is_ok());
         for wrong in ["1.5", "-0.1", "NaN", "half"] {
-            assert!(share(wrong).expect_err("must be refused").to_string().contains("from 0 to 1"), "{wrong}");
+            assert!(
+                share(wrong).expect_err("must be refused").to_string().contains("from 0 to 1"),
+                "{wrong}"
+            );
         }
     }
 }

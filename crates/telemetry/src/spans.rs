@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn nothing_but_own_spans_and_their_fields_gets_out() {
         let spans = kept(|| {
-            let span = info_span!(target: SPANS, "request", route = "/x", status = Empty, otel.status_code = Empty);
+            let span =
+                info_span!(target: SPANS, "request", route = "/x", status = Empty, otel.status_code = Empty);
             let _entered = span.enter();
             let _foreign = info_span!("foreign", secret = "s3cret").entered();
             tracing::error!("s3cret");

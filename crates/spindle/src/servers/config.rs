@@ -160,7 +160,8 @@ impl Setting {
     }
 
     fn of_variable(process: &'static str, (variable, default, about): &(&str, &str, &str)) -> Self {
-        let (value, default) = (set(variable), Some((*default).to_owned()).filter(|default| !default.is_empty()));
+        let (value, default) =
+            (set(variable), Some((*default).to_owned()).filter(|default| !default.is_empty()));
         let source = match (&value, &default) {
             (Some(_), _) => "environment",
             (None, Some(_)) => "default",
