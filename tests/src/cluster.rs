@@ -2,8 +2,10 @@
 
 use crate::api::Client;
 use crate::command::command;
-use anyhow::{Context, Result, bail};
+use crate::python;
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,8 @@ const LOG_LINES: usize = 25;
 
 /// The owner's API key.
 pub const KEY: &str = "an-owners-key-of-the-test";
+/// Where the program keeps models unless it is told otherwise.
+const MODELS_CONTAINER: &str = "spindle-models";
 const S3_KEY_ID: &str = "TESTKEYID";
 const S3_SECRET: &str = "test-secret-access-key";
 const EVENTS_SECRET: &str = "test-events-secret";
@@ -152,6 +156,20 @@ impl Cluster {
         answer.parse().with_context(|| format!("{sql} answered {answer:?}"))
     }
 
+    /// Proves that the storage holds the models that the catalog knows, and no others.
+    ///
+    /// # Errors
+    /// It holds others; database or storage refuse.
+    pub fn check_models(&self) -> Result<()> {
+        let known = self.database.ask(&self.address, "SELECT model_id FROM bundles")?;
+        let known: BTreeSet<&str> = known.lines().collect();
+        let keys = python::keys_at(&self.access_file(), MODELS_CONTAINER)?;
+        let stored = keys.iter().filter_map(|key| key.strip_prefix("models/")?.split('/').next());
+        let stored: BTreeSet<&str> = stored.collect();
+        ensure!(stored == known, "the storage holds {stored:?}, the catalog knows {known:?}");
+        Ok(())
+    }
+
     fn data(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
@@ -233,8 +251,28 @@ impl Process {
     /// # Errors
     /// The system refuses.
     pub fn tell_to_end(&self) -> Result<()> {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        if sent.success() { Ok(()) } else { bail!("kill -TERM ended with {sent}") }
+        self.signal("TERM")
+    }
+
+    /// SIGSTOP: it stands still, and knows nothing of it.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("STOP")
+    }
+
+    /// SIGCONT, after [`Self::freeze`].
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { bail!("kill -{name} ended with {sent}") }
     }
 
     /// Waits for the end that it was told.

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use spindle_tests::cluster::Process;
-use spindle_tests::{Answer, Client, Cluster, Example, python};
+use spindle_tests::{Answer, Client, Cluster, Example};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,6 @@ const PROJECTS: [&str; 4] = ["Ash", "Beech", "Cedar", "Dogwood"];
 const CALLERS: usize = 2;
 /// A project makes them again and again: it may have no more than ten.
 const LABELS: usize = 4;
-const MODELS_CONTAINER: &str = "spindle-models";
 /// Between two attempts of a caller who found nobody, and two looks at a job.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Nobody is refused for so long, nor does any job take so long.
@@ -326,10 +325,5 @@ fn nothing_is_left(cluster: &Cluster) -> Result<()> {
     assert_eq!(cluster.count("SELECT COUNT(*) FROM jobs WHERE finished_at IS NULL")?, 0, "unfinished jobs");
     let wrong = "SELECT COUNT(*) FROM jobs WHERE status <> 'succeeded'";
     assert_eq!(cluster.count(wrong)?, 0, "jobs that did not succeed");
-    let known = cluster.database.ask(&cluster.address, "SELECT model_id FROM bundles")?;
-    let known: BTreeSet<&str> = known.lines().collect();
-    let keys = python::keys_at(&cluster.access_file(), MODELS_CONTAINER)?;
-    let stored = keys.iter().filter_map(|key| key.strip_prefix("models/")?.split('/').next());
-    assert_eq!(stored.collect::<BTreeSet<&str>>(), known);
-    Ok(())
+    cluster.check_models()
 }

@@ -190,6 +190,33 @@ fn alone(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+/// A worker that stands still for longer than a lease lasts is taken for dead. When it goes on, it must change nothing.
+#[test]
+fn a_worker_that_stood_still_leaves_no_trace() -> Result<()> {
+    let Some(cluster) = Cluster::start()? else { return Ok(()) };
+    let _storage = cluster.storage(None)?;
+    let host = cluster.host("host", &[])?;
+    let client = host.client();
+    let mut sleeper = cluster.worker("sleeper", &[&host], &["--drain-seconds", "0"])?;
+    let example = project(&cluster, &client, "Sleeper")?;
+    let training = example.start_training(&client, "m", "contextual")?;
+    until_at_work(&client, &training)?;
+    sleeper.freeze()?;
+    let _other = cluster.worker("other", &[&host], &[])?;
+    let ended = client.wait(&training)?;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    let model = client.get(&example.path("/models/m"))?.expect(200)?;
+    assert_eq!(cluster.count("SELECT attempt FROM jobs WHERE kind = 'train'")?, 2);
+    sleeper.thaw()?;
+    // It learns that it lost the job before it takes another, and the next deployment may well be its own.
+    example.deploy(&client, "m", "production")?;
+    sleeper.tell_to_end()?;
+    ensure!(sleeper.ended()?.success(), "it did not end well:\n{}", sleeper.output());
+    assert_eq!(client.get(&example.path("/models/m"))?.expect(200)?, model);
+    assert_eq!(client.get(&training)?.expect(200)?, ended);
+    cluster.check_models()
+}
+
 #[test]
 fn what_is_missing_is_named_at_once() -> Result<()> {
     let missing = run(command(&["worker"])?, "")?.ended(1)?.stderr;

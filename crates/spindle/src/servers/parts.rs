@@ -292,6 +292,11 @@ pub(super) fn own_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().tls_certs_only([]).build()
 }
 
+/// A client of the installation's hosts on other machines: no proxy lies between.
+pub(super) fn hosts_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().no_proxy().tls_certs_only(worker::certificate_authorities()).build()
+}
+
 /// An address a client on this machine can use.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }

@@ -2,8 +2,8 @@
 
 use crate::servers::cluster::base_address;
 use crate::servers::notifier::Notifier;
-use crate::servers::parts::{MODELS_CONTAINER, lock, own_client, start_storage, until_stopped};
-use crate::servers::secret::{EVENTS_SECRET, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY};
+use crate::servers::parts::{MODELS_CONTAINER, hosts_client, lock, start_storage, until_stopped};
+use crate::servers::secret::{EVENTS_SECRET, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, Secret};
 use anyhow::{Context, Result};
 use clap::Args;
 use host::storage::Credentials;
@@ -33,7 +33,7 @@ pub(crate) struct StorageArguments {
 
 /// Runs until SIGTERM or Ctrl+C.
 pub(crate) async fn storage(arguments: StorageArguments) -> Result<()> {
-    let needed = |secret: crate::servers::secret::Secret| {
+    let needed = |secret: Secret| {
         secret.read()?.with_context(|| {
             format!("{} is not set, nor {}: {}", secret.variable, secret.file_variable(), secret.about)
         })
@@ -52,7 +52,7 @@ pub(crate) async fn storage(arguments: StorageArguments) -> Result<()> {
             ),
             secret: needed(EVENTS_SECRET)?,
             silent: arguments.models_container,
-            http: own_client()?,
+            http: hosts_client()?,
         }),
     };
     let _lock = lock(&arguments.data)?;

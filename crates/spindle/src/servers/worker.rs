@@ -3,7 +3,7 @@
 use crate::servers::cluster::{ClusterArguments, Missing, base_address};
 use crate::servers::observation::{observe_engine, watch_queue};
 use crate::servers::parts::{
-    EngineArguments, POLL, RuleArguments, TrainingArguments, Workshop, until_stopped,
+    EngineArguments, POLL, RuleArguments, TrainingArguments, Workshop, hosts_client, until_stopped,
 };
 use crate::servers::readiness::watch_database;
 use anyhow::{Context, Result, bail};
@@ -91,7 +91,7 @@ pub(crate) async fn worker(arguments: WorkerArguments) -> Result<()> {
         rules,
         library,
         data: &cluster.data,
-        dispatch: Dispatch { endpoints, internal_secret: cluster.internal_secret, http: client()? },
+        dispatch: Dispatch { endpoints, internal_secret: cluster.internal_secret, http: hosts_client()? },
     };
     let services = arguments.training.services(&arguments.engine, workshop)?;
     let settings = WorkerSettings {
@@ -143,11 +143,6 @@ fn jobs_at_once() -> usize {
     let processors = available_parallelism().map_or(1, usize::from);
     let room = worker::available_bytes(None).map_or(u64::MAX, |bytes| bytes / JOB_BYTES);
     processors.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
-}
-
-/// A client of the hosts: no proxy lies between.
-fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().tls_certs_only(worker::certificate_authorities()).build()
 }
 
 #[cfg(test)]
