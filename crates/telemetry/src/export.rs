@@ -11,6 +11,9 @@ use opentelemetry_otlp::{MetricExporter, SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -31,7 +34,7 @@ impl Exporting {
     /// # Errors
     /// An endpoint is no address.
     pub fn start(settings: &Settings, http: reqwest::Client) -> Result<Self, SettingsError> {
-        let http = OnRuntime { http, runtime: Handle::current() };
+        let http = OnRuntime { http, runtime: Handle::current(), away: Arc::default() };
         let attributes = settings.resource.iter().cloned().map(|(key, value)| KeyValue::new(key, value));
         let resource = Resource::builder_empty().with_attributes(attributes).build();
         let traces = match settings.traces {
@@ -76,12 +79,39 @@ impl Exporting {
 struct OnRuntime {
     http: reqwest::Client,
     runtime: Handle,
+    /// Whether the collector could not be reached the last time.
+    away: Arc<AtomicBool>,
+}
+
+impl OnRuntime {
+    /// Tells why the collector can't be reached, which the exporters keep to themselves, once until it can be again.
+    fn told(&self, answer: Result<Response<Bytes>, HttpError>) -> Result<Response<Bytes>, HttpError> {
+        let was_away = self.away.swap(answer.is_err(), Ordering::Relaxed);
+        answer.map_err(|error| match error.downcast::<reqwest::Error>() {
+            Ok(error) => {
+                // The address may hold a secret.
+                let error = error.without_url();
+                if !was_away {
+                    let reason = error.source().map_or_else(|| error.to_string(), root);
+                    tracing::warn!(reason, "the OTLP collector can't be reached");
+                }
+                error.into()
+            }
+            Err(error) => error,
+        })
+    }
+}
+
+/// What began a chain of errors: the outer ones say no more than that a request failed.
+fn root(error: &(dyn Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 #[async_trait]
 impl HttpClient for OnRuntime {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let http = self.http.clone();
-        self.runtime.spawn(async move { http.send_bytes(request).await }).await?
+        let answer = self.runtime.spawn(async move { http.send_bytes(request).await }).await?;
+        self.told(answer)
     }
 }
