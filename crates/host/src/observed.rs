@@ -9,7 +9,6 @@ use tracing::{Instrument, Span};
 
 /// The header by which components name an answer.
 const REQUEST_ID: &str = "apim-request-id";
-const TRACEPARENT: &str = "traceparent";
 /// Of paths that no route covers.
 const NONE: &str = "none";
 
@@ -26,8 +25,10 @@ pub(crate) async fn observed<A, B, F: Future<Output = Response<B>>>(
     let response = answer(request).instrument(span.clone()).await;
     let (status, took) = (response.status(), begun.elapsed());
     telemetry::request(component, route, method, status.as_u16(), took);
-    span.record("http.response.status_code", status.as_u16());
-    span.record("failed", status.is_server_error());
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.record("otel.status_code", "error");
+    }
     let id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     span.record("request.id", id);
     let (status, milliseconds) = (status.as_u16(), took.as_secs_f64() * 1e3);
@@ -40,16 +41,17 @@ pub(crate) async fn observed<A, B, F: Future<Output = Response<B>>>(
 }
 
 fn span<A>(request: &Request<A>, component: &str, route: &str) -> Span {
-    let caller = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    tracing::info_span!(
+    let span = tracing::info_span!(
         target: SPANS,
         "request",
+        otel.kind = "server",
+        otel.status_code = Empty,
         http.request.method = telemetry::known_method(request.method().as_str()),
         http.route = route,
         component,
         http.response.status_code = Empty,
         request.id = Empty,
-        failed = Empty,
-        traceparent = caller,
-    )
+    );
+    telemetry::follow(&span, request.headers());
+    span
 }

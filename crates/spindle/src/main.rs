@@ -96,22 +96,21 @@ impl Command {
 }
 
 fn run(command: Command) -> Result<()> {
-    let export = match command.process() {
-        Some(process) => servers::start_observation(process)?,
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exporting = match command.process() {
+        Some(process) => {
+            let _entered = runtime.enter();
+            servers::start_observation(process)?
+        }
         None => {
             telemetry::start_log(None);
             None
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
-        let exporting = export.map(servers::export).transpose()?;
-        let done = execute(command).await;
-        if let Some(exporting) = exporting {
-            exporting.finish().await;
-        }
-        done
-    });
+    let done = runtime.block_on(execute(command));
+    if let Some(exporting) = exporting {
+        exporting.finish();
+    }
     // A blocking call that hangs must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     done

@@ -1,7 +1,7 @@
 //! Logs of this process.
 
-use crate::otlp::Settings;
-use crate::spans::SpanLayer;
+use crate::export::Exporting;
+use crate::spans;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
@@ -31,8 +31,8 @@ const OWN: [&str; 15] = [
     "worker",
 ];
 
-/// Starts the log to standard error, as `SPINDLE_LOG` and `SPINDLE_LOG_FORMAT` want it, and keeps spans for `export`.
-pub fn start_log(export: Option<&Settings>) {
+/// Starts the log to standard error, as `SPINDLE_LOG` and `SPINDLE_LOG_FORMAT` want it, and hands spans to `exporting`.
+pub fn start_log(exporting: Option<&Exporting>) {
     let asked = EnvFilter::try_from_env("SPINDLE_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = if std::env::var("SPINDLE_LOG_FORMAT").is_ok_and(|format| format == "json") {
@@ -41,7 +41,7 @@ pub fn start_log(export: Option<&Settings>) {
         lines.boxed()
     };
     let lines = lines.with_filter(asked.and(filter_fn(may_be_shown)));
-    let spans = export.filter(|settings| settings.has_traces()).map(SpanLayer::new);
+    let spans = exporting.and_then(Exporting::tracer).map(spans::layer);
     // Fails where a log was started before, which then goes on.
     let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
 }

@@ -1,272 +1,173 @@
 //! Spans that become traces. Only those of the target [`SPANS`] do, with the fields that they name.
 
-use crate::otlp::Settings;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
-use tracing::Subscriber;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
+use http::HeaderMap;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_http::{HeaderExtractor, HeaderInjector};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracer};
+use std::cell::Cell;
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
-/// Target of spans that become part of a trace. Two fields are not shown: `traceparent` is a caller's context, and `failed`
-/// the span's status.
+/// Target of spans that become part of a trace. The fields `otel.kind` and `otel.status_code` are OpenTelemetry's, not
+/// attributes; whole numbers are `i64`, since others become text.
 pub const SPANS: &str = "spindle::trace";
 
 const TRACEPARENT: &str = "traceparent";
-const FAILED: &str = "failed";
 
-/// Ended spans that wait for the exporter.
-static ENDED: Mutex<Option<Receiver<Span>>> = Mutex::new(None);
-/// Spans that nobody took in time.
-static DROPPED: AtomicU64 = AtomicU64::new(0);
-
-/// One ended span.
-#[derive(Clone, Debug)]
-pub(crate) struct Span {
-    pub(crate) trace: [u8; 16],
-    pub(crate) id: [u8; 8],
-    pub(crate) parent: Option<[u8; 8]>,
-    pub(crate) name: &'static str,
-    pub(crate) begun: u64,
-    pub(crate) ended: u64,
-    pub(crate) attributes: Vec<(&'static str, Attribute)>,
-    pub(crate) failed: bool,
-    sampled: bool,
+thread_local! {
+    /// The id of the trace that this thread begins next, where it is not left to chance.
+    static NEXT: Cell<Option<TraceId>> = const { Cell::new(None) };
 }
 
-/// What a field holds.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Attribute {
-    Text(String),
-    Integer(i64),
-    Boolean(bool),
-    Double(f64),
-}
-
-/// A caller's place in a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Caller {
-    trace: [u8; 16],
-    id: [u8; 8],
-    sampled: bool,
-}
-
-/// The value of the header `traceparent` (W3C Trace Context) for calls on behalf of attempt `attempt` of the job with the
-/// UUID `job`: all its attempts are one trace. `None` when the id is no UUID.
-pub fn traceparent(job: &str, attempt: u64) -> Option<String> {
-    let trace = Uuid::parse_str(job).ok()?.into_bytes();
-    Some(format!("00-{}-{}-01", hex(&trace), hex(&own_id(&trace, attempt))))
-}
-
-/// For the field `traceparent` of the span of an attempt of a job; the span itself is what [`traceparent`] names.
-pub fn job_parent(job: &str, attempt: u64) -> Option<String> {
-    traceparent(job, attempt).map(|own| format!("own {own}"))
-}
-
-fn own_id(trace: &[u8; 16], attempt: u64) -> [u8; 8] {
-    let mut id = [0; 8];
-    id.copy_from_slice(&trace[8..]);
-    (u64::from_be_bytes(id) ^ attempt.rotate_right(8)).to_be_bytes()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl Caller {
-    fn parse(header: &str) -> Option<Self> {
-        let mut parts = header.split('-');
-        let (version, trace, id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let (trace, id): ([u8; 16], [u8; 8]) = (bytes(trace)?, bytes(id)?);
-        let known = version.len() == 2 && version != "ff" && trace != [0; 16] && id != [0; 8];
-        let sampled = bytes::<1>(flags)?[0] & 1 == 1;
-        known.then_some(Self { trace, id, sampled })
+/// Makes `span`, which has not been entered, part of the trace that a caller's `headers` name (W3C Trace Context), if they do.
+pub fn follow(span: &Span, headers: &HeaderMap) {
+    if headers.contains_key(TRACEPARENT) {
+        // Fails where nothing is traced.
+        let _ = span.set_parent(TraceContextPropagator::new().extract(&HeaderExtractor(headers)));
     }
 }
 
-fn bytes<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    let lower = hex.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    if hex.len() != 2 * N || !lower {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+/// Headers by which whoever is called follows the present span; none when nothing is traced.
+pub fn followed() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let place = Span::current().context();
+    TraceContextPropagator::new().inject_context(&place, &mut HeaderInjector(&mut headers));
+    headers
 }
 
-/// Takes the ended spans, at most `most` of them.
-pub(crate) fn take(most: usize) -> Vec<Span> {
-    let ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
-    ended.iter().flat_map(|ended| ended.try_iter().take(most)).collect()
+/// Begins `span`, which has neither parent nor been entered, as part of the trace of the job with the UUID `job`: all its
+/// attempts are one trace. A job whose id is no UUID begins a trace of its own.
+pub fn begin_job(span: &Span, job: &str) {
+    NEXT.set(Uuid::parse_str(job).ok().map(|id| TraceId::from_bytes(id.into_bytes())));
+    // The span asks for its trace's id when somebody asks for its place.
+    let _ = span.context();
+    NEXT.set(None);
 }
 
-/// How many were dropped since the last time.
-pub(crate) fn dropped() -> u64 {
-    DROPPED.swap(0, Ordering::Relaxed)
-}
+/// Ids as OpenTelemetry makes them, but for the traces of jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Ids(RandomIdGenerator);
 
-/// Keeps spans while they are open and hands them on when they end.
-pub(crate) struct SpanLayer {
-    ended: SyncSender<Span>,
-    /// Share of traces that are kept, as a bound for the last eight bytes of their ids.
-    sample_below: u64,
-    /// Whether a caller's decision counts more.
-    by_caller: bool,
-}
-
-impl SpanLayer {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let (ended, receiver) = sync_channel(settings.queue);
-        *ENDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
-        Self { ended, sample_below: settings.sample_below, by_caller: settings.by_caller }
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        NEXT.take().unwrap_or_else(|| self.0.new_trace_id())
     }
 
-    fn samples(&self, trace: &[u8; 16]) -> bool {
-        let mut last = [0; 8];
-        last.copy_from_slice(&trace[8..]);
-        self.sample_below == u64::MAX || u64::from_be_bytes(last) < self.sample_below
+    fn new_span_id(&self) -> SpanId {
+        self.0.new_span_id()
     }
 }
 
-#[derive(Default)]
-struct Fields {
-    attributes: Vec<(&'static str, Attribute)>,
-    traceparent: Option<String>,
-    failed: bool,
-}
-
-impl Fields {
-    fn put(&mut self, field: &Field, attribute: Attribute) {
-        match (field.name(), attribute) {
-            (TRACEPARENT, Attribute::Text(text)) => self.traceparent = Some(text),
-            (FAILED, Attribute::Boolean(failed)) => self.failed = failed,
-            (TRACEPARENT | FAILED, _) => {}
-            (name, attribute) => self.attributes.push((name, attribute)),
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, Attribute::Text(value.to_owned()));
-    }
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, Attribute::Integer(value));
-    }
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, Attribute::Integer(i64::try_from(value).unwrap_or(i64::MAX)));
-    }
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, Attribute::Double(value));
-    }
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, Attribute::Boolean(value));
-    }
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, Attribute::Text(format!("{value:?}")));
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for SpanLayer {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if attributes.metadata().target() != SPANS {
-            return;
-        }
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        let Some(span) = context.span(id) else { return };
-        let around = span.parent().and_then(|parent| {
-            let extensions = parent.extensions();
-            let own = extensions.get::<Span>()?;
-            Some(Caller { trace: own.trace, id: own.id, sampled: own.sampled })
-        });
-        let given = fields.traceparent.as_deref();
-        let own = given.and_then(|given| given.strip_prefix("own ")).and_then(Caller::parse);
-        let caller = around.or_else(|| given.and_then(Caller::parse));
-        let trace = own.or(caller).map_or_else(|| Uuid::new_v4().into_bytes(), |known| known.trace);
-        let mut fresh = [0; 8];
-        fresh.copy_from_slice(&Uuid::new_v4().as_bytes()[8..]);
-        let by_caller = caller.filter(|_| self.by_caller || around.is_some());
-        let sampled = by_caller.map_or_else(|| self.samples(&trace), |caller| caller.sampled);
-        span.extensions_mut().insert(Span {
-            trace,
-            id: own.map_or(fresh, |own| own.id),
-            parent: caller.map(|caller| caller.id),
-            name: attributes.metadata().name(),
-            begun: now(),
-            ended: 0,
-            attributes: fields.attributes,
-            failed: fields.failed,
-            sampled,
-        });
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut extensions = span.extensions_mut();
-        let Some(own) = extensions.get_mut::<Span>() else { return };
-        let mut fields = Fields::default();
-        values.record(&mut fields);
-        own.attributes.extend(fields.attributes);
-        own.failed |= fields.failed;
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let Some(mut own) = context.span(&id).and_then(|span| span.extensions_mut().remove::<Span>()) else {
-            return;
-        };
-        if !own.sampled {
-            return;
-        }
-        own.ended = now();
-        if self.ended.try_send(own).is_err() {
-            DROPPED.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+/// Hands spans of [`SPANS`] to `tracer`, without what is logged in them.
+pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(tracer: SdkTracer) -> impl Layer<S> {
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
+        .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry::trace::{Status, TracerProvider};
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+    use std::sync::{Arc, Mutex};
+    use tracing::field::Empty;
+    use tracing::info_span;
+    use tracing_subscriber::layer::SubscriberExt;
 
-    #[test]
-    fn callers_are_read_as_the_standard_says() {
-        let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let caller = Caller::parse(header).expect("the standard's own example");
-        assert_eq!((hex(&caller.trace).as_str(), caller.sampled), ("0af7651916cd43dd8448eb211c80319c", true));
-        for wrong in [
-            "",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
-            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-        ] {
-            assert_eq!(Caller::parse(wrong), None, "{wrong}");
+    const JOB: &str = "0af76519-16cd-43dd-8448-eb211c80319c";
+    /// The standard's own example.
+    const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[derive(Clone, Debug, Default)]
+    struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Kept {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().expect("no test panics while it holds this").extend(batch);
+            Ok(())
         }
     }
 
+    /// The spans that `run` ended.
+    fn kept(run: impl FnOnce()) -> Vec<SpanData> {
+        let kept = Kept::default();
+        let traces = SdkTracerProvider::builder().with_simple_exporter(kept.clone());
+        let traces = traces.with_id_generator(Ids::default()).build();
+        let subscriber = tracing_subscriber::registry().with(layer(traces.tracer("test")));
+        tracing::subscriber::with_default(subscriber, run);
+        kept.0.lock().expect("no test panics while it holds this").clone()
+    }
+
+    fn headers(traceparent: &str) -> HeaderMap {
+        let value = traceparent.parse().expect("letters");
+        HeaderMap::from_iter([(http::HeaderName::from_static(TRACEPARENT), value)])
+    }
+
     #[test]
-    fn attempts_of_a_job_are_one_trace() {
-        let job = "0af76519-16cd-43dd-8448-eb211c80319c";
-        let [first, second] =
-            [1, 2].map(|attempt| Caller::parse(&traceparent(job, attempt).expect("a UUID")));
-        let (first, second) = (first.expect("valid"), second.expect("valid"));
-        assert_eq!(first.trace, second.trace);
-        assert_ne!(first.id, second.id);
-        assert_eq!(traceparent("no id", 1), None);
+    fn attempts_of_a_job_are_one_trace_and_what_they_call_follows() {
+        let spans = kept(|| {
+            for _ in 0..2 {
+                let job = info_span!(target: SPANS, parent: None, "job");
+                begin_job(&job, JOB);
+                let called = job.in_scope(followed);
+                let request = info_span!(target: SPANS, parent: None, "request");
+                follow(&request, &called);
+            }
+            let other = info_span!(target: SPANS, parent: None, "other");
+            begin_job(&other, "no id");
+        });
+        let [request, job, request_again, job_again, other] = &spans[..] else { panic!("{spans:?}") };
+        let trace = TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").expect("an id");
+        assert!(spans[..4].iter().all(|span| span.span_context.trace_id() == trace), "{spans:?}");
+        assert_ne!(job.span_context.span_id(), job_again.span_context.span_id());
+        for (request, job) in [(request, job), (request_again, job_again)] {
+            assert_eq!(request.parent_span_id, job.span_context.span_id());
+            assert_eq!(job.parent_span_id, SpanId::INVALID);
+        }
+        assert_ne!(other.span_context.trace_id(), trace);
+    }
+
+    #[test]
+    fn callers_are_followed_as_the_standard_says() {
+        let spans = kept(|| follow(&info_span!(target: SPANS, "request"), &headers(CALLER)));
+        assert_eq!(spans[0].parent_span_id.to_string(), "b7ad6b7169203331");
+        for wrong in ["", "nonsense", &CALLER[..52], &CALLER.replace("00-", "ff-")] {
+            let spans = kept(|| follow(&info_span!(target: SPANS, "request"), &headers(wrong)));
+            assert_eq!(spans[0].parent_span_id, SpanId::INVALID, "{wrong}");
+        }
+        let unsampled = format!("{}00", &CALLER[..53]);
+        assert!(kept(|| follow(&info_span!(target: SPANS, "request"), &headers(&unsampled))).is_empty());
+    }
+
+    #[test]
+    fn nothing_but_own_spans_and_their_fields_gets_out() {
+        let spans = kept(|| {
+            let span =
+                info_span!(target: SPANS, "request", route = "/x", status = Empty, otel.status_code = Empty);
+            let _entered = span.enter();
+            let _foreign = info_span!("foreign", secret = "s3cret").entered();
+            tracing::error!("s3cret");
+            span.record("status", 500_i64);
+            span.record("otel.status_code", "error");
+        });
+        let [span] = &spans[..] else { panic!("{spans:?}") };
+        assert_eq!(span.status, Status::error(""));
+        let attributes: Vec<_> =
+            span.attributes.iter().map(|one| format!("{}={}", one.key, one.value)).collect();
+        assert_eq!(attributes, ["route=/x", "status=500"]);
+        assert!(!format!("{spans:?}").contains("s3cret"), "{spans:?}");
     }
 }

@@ -17,25 +17,28 @@ pub(crate) struct Observed {
 
 impl Observed {
     pub(crate) fn begin(run: &Run) -> Self {
-        let (kind, attempt) = (run.job.kind.word(), run.job.attempt);
-        let place = telemetry::job_parent(&run.job.id, attempt);
+        let kind = run.job.kind.word();
         let span = tracing::info_span!(
             target: SPANS,
+            parent: None,
             "job",
+            otel.kind = "consumer",
+            otel.status_code = Empty,
             job.id = run.job.id,
             job.kind = kind,
-            job.attempt = attempt,
+            job.attempt = run.job.attempt.cast_signed(),
             job.outcome = Empty,
-            failed = Empty,
-            traceparent = place,
         );
+        telemetry::begin_job(&span, &run.job.id);
         telemetry::job_began(kind);
         Self { span, kind, begun: Instant::now() }
     }
 
     pub(crate) fn end(self, outcome: &'static str) {
         self.span.record("job.outcome", outcome);
-        self.span.record("failed", outcome == FAILED);
+        if outcome == FAILED {
+            self.span.record("otel.status_code", "error");
+        }
         telemetry::job_ended(self.kind, outcome, self.begun.elapsed());
     }
 }

@@ -77,7 +77,7 @@ fn listeners_speak_tls_and_answer_as_spin_does() -> Result<()> {
     spin.client().get(PROJECTS)?.expect(200)?;
     let worker = cluster.worker("worker", &[&spin], &["--jobs", "train"])?;
     let metrics = spin.client().get(&format!("{}/metrics", worker.endpoint()))?.text();
-    assert!(metrics.contains("process=\"worker\"} 1"), "{metrics}");
+    assert!(metrics.contains("spindle_build_info{process=\"worker\","), "{metrics}");
     Ok(())
 }
 

@@ -237,15 +237,15 @@ fn traces_tell_of_requests_and_jobs(record: &Path) -> Result<()> {
 fn metrics_tell_of_all(metrics: &str) -> Result<()> {
     for line in [
         "# TYPE spindle_http_request_duration_seconds histogram",
-        "spindle_http_request_duration_seconds_count{component=\"authoring\",route=\"/language/authoring/...\",method=\"GET\",status=\"4xx\"}",
-        "spindle_http_request_duration_seconds_bucket{component=\"extraction\",route=\"/language/...\",method=\"POST\",status=\"2xx\",le=\"+Inf\"}",
+        "spindle_http_request_duration_seconds_count{component=\"authoring\",method=\"GET\",route=\"/language/authoring/...\",status=\"4xx\"}",
+        "spindle_http_request_duration_seconds_bucket{component=\"extraction\",method=\"POST\",route=\"/language/...\",status=\"2xx\",le=\"+Inf\"}",
         "spindle_job_duration_seconds_count{kind=\"train\",outcome=\"succeeded\"} 1",
         "spindle_job_duration_seconds_count{kind=\"import\",outcome=\"failed\"} 1",
         "spindle_jobs_running{kind=\"train\"} 0",
         "spindle_models{part=\"head\"} 1",
         "spindle_model_bytes{part=\"head\"} ",
         "spindle_inference_batches_total 0",
-        "spindle_build_info{version=\"",
+        "spindle_build_info{process=\"up\",version=\"",
     ] {
         ensure!(metrics.lines().any(|found| found.starts_with(line)), "no {line} in\n{metrics}");
     }

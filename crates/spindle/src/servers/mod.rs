@@ -16,7 +16,7 @@ mod up;
 mod worker;
 
 pub(crate) use config::{ConfigArguments, config};
-pub(crate) use observation::{export, start as start_observation};
+pub(crate) use observation::start as start_observation;
 pub(crate) use parts::{EncoderArguments, HostArguments, ServerArguments, until_stopped};
 pub(crate) use secret::database_address;
 pub(crate) use serve::{ServeArguments, serve};

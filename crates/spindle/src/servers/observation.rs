@@ -12,36 +12,32 @@ use telemetry::{Exporting, Models, Queue, Settings};
 /// Between two looks at the queue.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Starts the log of one of the program's processes, and what goes to a collector.
+/// Starts the log of one of the program's processes, and sends what comes up to a collector, if there is one. Call inside the
+/// runtime that stays.
 ///
 /// # Errors
-/// OpenTelemetry's variables can't be followed.
-pub(crate) fn start(process: &'static str) -> Result<Option<Settings>> {
+/// OpenTelemetry's variables can't be followed, or TLS can't be set up.
+pub(crate) fn start(process: &'static str) -> Result<Option<Exporting>> {
     let settings = Settings::from_environment(env!("CARGO_PKG_VERSION"), process)?;
-    telemetry::start_log(settings.as_ref());
+    let exporting = settings.as_ref().map(export).transpose()?;
+    telemetry::start_log(exporting.as_ref());
     telemetry::build(env!("CARGO_PKG_VERSION"), process);
-    Ok(settings)
+    Ok(exporting)
 }
 
-/// Sends what comes up to the collector from now on. Call inside the runtime that stays.
-///
-/// # Errors
-/// TLS can't be set up.
-pub(crate) fn export(settings: Settings) -> Result<Exporting> {
+fn export(settings: &Settings) -> Result<Exporting> {
     let trusted = if settings.needs_tls() { worker::certificate_authorities() } else { vec![] };
-    let http = reqwest::Client::builder().tls_certs_only(trusted).build();
-    Ok(Exporting::start(settings, http.context("cannot call the OTLP collector")?))
+    let http = reqwest::Client::builder().tls_certs_only(trusted).timeout(settings.timeout()).build();
+    Ok(Exporting::start(settings, http.context("cannot call the OTLP collector")?)?)
 }
 
 /// Tells from now on what `engine` holds and what was computed.
 pub(super) fn observe_engine(engine: &Arc<Engine>) {
     let engine = Arc::downgrade(engine);
-    telemetry::observe(move || {
-        let Some(engine) = engine.upgrade() else { return };
-        let [heads, encoders] = engine.held().map(|Held { count, bytes }| Models { count, bytes });
-        telemetry::models(heads, encoders);
+    telemetry::observe_engine(move || {
+        let [heads, encoders] = engine.upgrade()?.held().map(|Held { count, bytes }| Models { count, bytes });
         let (batches, windows) = inference::computed();
-        telemetry::computed(batches, windows);
+        Some(telemetry::Engine { heads, encoders, batches, windows })
     });
 }
 
@@ -56,7 +52,7 @@ pub(super) async fn watch_queue(catalog: Catalog<Native>) {
                     running: length.running,
                     later: length.later,
                 });
-                telemetry::queue(&each.collect::<Vec<_>>());
+                telemetry::queue(each.collect());
             }
             // Whoever needs the database says so.
             Err(error) => tracing::debug!(%error, "the queue's length is not known"),

@@ -26,10 +26,7 @@ async fn ask(run: &Run, path: &str) -> Result<Response, Failure> {
     let lease = serde_json::json!({ "owner": run.lease.owner, "attempt": run.lease.attempt });
     let mut reason = "no endpoint is known".to_owned();
     for endpoint in &dispatch.endpoints {
-        let mut call = dispatch.http.post(format!("{endpoint}{path}"));
-        if let Some(place) = telemetry::traceparent(&run.job.id, run.job.attempt) {
-            call = call.header("traceparent", place);
-        }
+        let call = dispatch.http.post(format!("{endpoint}{path}")).headers(telemetry::followed());
         match call.header(INTERNAL_SECRET_HEADER, &dispatch.internal_secret).json(&lease).send().await {
             Ok(response) => return Ok(response),
             // Whoever could be reached may have begun.

@@ -1,14 +1,27 @@
 //! What the environment says (OpenTelemetry specification 1.40, "SDK environment variables" and "OTLP exporter").
+//!
+//! OpenTelemetry's crates read the variables themselves, but send to this machine when there are none, and go on with
+//! defaults where one can't be followed. So this decides whether anything is sent, and refuses what they would ignore.
 
+use opentelemetry_otlp::{ExporterBuildError, OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT};
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
 use thiserror::Error;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "http/protobuf";
+/// Variables that hold whole numbers.
+const NUMBERS: [&str; 6] = [
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+];
 
 /// A variable that can't be followed; whoever runs the process can correct it.
-#[derive(Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum SettingsError {
     /// Another transport than the one there is.
     #[error(
@@ -30,24 +43,18 @@ pub enum SettingsError {
         /// What it may be.
         expected: &'static str,
     },
+    /// What OpenTelemetry's exporter refuses: an endpoint that is no address.
+    #[error(transparent)]
+    Exporter(#[from] ExporterBuildError),
 }
 
-/// Where to send what, and how often.
+/// What is sent, and who sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub(crate) traces: Option<String>,
     pub(crate) metrics: Option<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) timeout: Duration,
-    pub(crate) metrics_every: Duration,
-    pub(crate) traces_every: Duration,
-    pub(crate) queue: usize,
-    pub(crate) batch: usize,
-    /// Share of new traces, as a bound for the last eight bytes of their ids.
-    pub(crate) sample_below: u64,
-    pub(crate) by_caller: bool,
-    /// Who sends.
     pub(crate) resource: Vec<(String, String)>,
+    timeout: Duration,
 }
 
 impl Settings {
@@ -59,9 +66,9 @@ impl Settings {
         Self::read(version, process, |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
     }
 
-    /// Whether traces are to be sent.
-    pub fn has_traces(&self) -> bool {
-        self.traces.is_some()
+    /// Most that one call to the collector may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Whether some address is not plain HTTP.
@@ -96,63 +103,47 @@ impl Settings {
                 return Err(SettingsError::Protocol { variable, found });
             }
         }
-        let number = |variable: &'static str, default: u64| match get(variable) {
-            None => Ok(default),
-            Some(found) => match found.trim().parse().ok().filter(|number| *number > 0) {
-                Some(number) => Ok(number),
-                None => Err(SettingsError::Value { variable, found, expected: "a whole number above 0" }),
-            },
-        };
-        let milliseconds =
-            |variable: &'static str, default: u64| number(variable, default).map(Duration::from_millis);
-        let size = |variable: &'static str, default: u64| {
-            number(variable, default).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
-        };
-        let (sample_below, by_caller) = sampler(&get)?;
-        Ok(Some(Self {
-            traces,
-            metrics,
-            headers: pairs("OTEL_EXPORTER_OTLP_HEADERS", &get)?,
-            timeout: milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000)?,
-            metrics_every: milliseconds("OTEL_METRIC_EXPORT_INTERVAL", 60_000)?,
-            traces_every: milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5_000)?,
-            queue: size("OTEL_BSP_MAX_QUEUE_SIZE", 2_048)?,
-            batch: size("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)?,
-            sample_below,
-            by_caller,
-            resource: resource(version, process, &get)?,
-        }))
+        for variable in NUMBERS {
+            number(variable, &get)?;
+        }
+        check_sampler(&get)?;
+        pairs("OTEL_EXPORTER_OTLP_HEADERS", &get)?;
+        let timeout = number("OTEL_EXPORTER_OTLP_TIMEOUT", &get)?;
+        let timeout = timeout.map_or(OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis);
+        Ok(Some(Self { traces, metrics, resource: resource(version, process, &get)?, timeout }))
     }
 }
 
-/// The share of traces that are kept, and whether a caller's decision counts more.
-fn sampler(get: &impl Fn(&'static str) -> Option<String>) -> Result<(u64, bool), SettingsError> {
-    let variable = "OTEL_TRACES_SAMPLER";
-    let found = get(variable).unwrap_or_else(|| "parentbased_always_on".to_owned());
-    let (name, by_caller) = match found.strip_prefix("parentbased_") {
-        Some(name) => (name, true),
-        None => (found.as_str(), false),
-    };
-    let expected = "always_on, always_off or traceidratio, or one of them after parentbased_";
-    let below = match name {
-        "always_on" => u64::MAX,
-        "always_off" => 0,
-        "traceidratio" => ratio(get("OTEL_TRACES_SAMPLER_ARG"))?,
-        _ => return Err(SettingsError::Value { variable, found, expected }),
-    };
-    Ok((below, by_caller))
+fn number(
+    variable: &'static str,
+    get: &impl Fn(&'static str) -> Option<String>,
+) -> Result<Option<u64>, SettingsError> {
+    let Some(found) = get(variable) else { return Ok(None) };
+    match found.parse().ok().filter(|number| *number > 0) {
+        Some(number) => Ok(Some(number)),
+        None => Err(SettingsError::Value { variable, found, expected: "a whole number above 0" }),
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-fn ratio(argument: Option<String>) -> Result<u64, SettingsError> {
-    let Some(found) = argument else { return Ok(u64::MAX) };
-    match found.trim().parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share)) {
-        // The conversion saturates: 1 means all.
-        Some(share) => Ok((share * u64::MAX as f64) as u64),
-        None => {
-            let variable = "OTEL_TRACES_SAMPLER_ARG";
-            Err(SettingsError::Value { variable, found, expected: "a number from 0 to 1" })
+fn check_sampler(get: &impl Fn(&'static str) -> Option<String>) -> Result<(), SettingsError> {
+    let variable = "OTEL_TRACES_SAMPLER";
+    let Some(found) = get(variable) else { return Ok(()) };
+    match found.strip_prefix("parentbased_").unwrap_or(&found) {
+        "always_on" | "always_off" => Ok(()),
+        "traceidratio" => check_ratio(get),
+        _ => {
+            let expected = "always_on, always_off or traceidratio, or one of them after parentbased_";
+            Err(SettingsError::Value { variable, found, expected })
         }
+    }
+}
+
+fn check_ratio(get: &impl Fn(&'static str) -> Option<String>) -> Result<(), SettingsError> {
+    let variable = "OTEL_TRACES_SAMPLER_ARG";
+    let Some(found) = get(variable) else { return Ok(()) };
+    match found.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(()),
+        _ => Err(SettingsError::Value { variable, found, expected: "a number from 0 to 1" }),
     }
 }
 
@@ -206,9 +197,9 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_unless_asked_for() {
-        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[]).unwrap(), None);
         let asked = (ENDPOINT, "http://c:4318/");
-        assert_eq!(read(&[asked, ("OTEL_SDK_DISABLED", "true")]), Ok(None));
+        assert_eq!(read(&[asked, ("OTEL_SDK_DISABLED", "true")]).unwrap(), None);
         let settings = read(&[asked, ("OTEL_TRACES_EXPORTER", "none")]).unwrap().unwrap();
         assert_eq!(
             (settings.traces.as_deref(), settings.metrics.as_deref()),
@@ -224,17 +215,14 @@ mod tests {
     fn who_sends_and_as_whom() {
         let settings = read(&[
             (ENDPOINT, "http://c:4318"),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20a%2Cb, x = y"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,site=here"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other, site=down%20here"),
             ("OTEL_SERVICE_NAME", "named"),
         ]);
         let settings = settings.unwrap().unwrap();
-        let headers = [("authorization", "Bearer a,b"), ("x", "y")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(settings.headers, headers);
         let of = |key: &str| settings.resource.iter().filter(|(known, _)| known == key).collect::<Vec<_>>();
         assert_eq!(of("service.name"), [&("service.name".to_owned(), "named".to_owned())]);
-        assert_eq!(of("site").len(), 1);
+        assert_eq!(of("site"), [&("site".to_owned(), "down here".to_owned())]);
+        assert_eq!(settings.timeout(), Duration::from_secs(10));
     }
 
     #[test]
@@ -245,22 +233,23 @@ mod tests {
         assert!(refusal("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").contains("4318"));
         assert!(refusal("OTEL_TRACES_SAMPLER", "sometimes").contains("traceidratio"));
         assert!(refusal("OTEL_METRIC_EXPORT_INTERVAL", "0").contains("above 0"));
+        assert!(refusal("OTEL_BSP_SCHEDULE_DELAY", "soon").contains("above 0"));
         let secret = refusal("OTEL_EXPORTER_OTLP_HEADERS", "s3cret");
         assert!(!secret.contains("s3cret"), "{secret}");
     }
 
     #[test]
-    fn samplers_keep_their_share() {
-        let share = |sampler, argument| {
-            let with = [
-                (ENDPOINT, "http://c"),
-                ("OTEL_TRACES_SAMPLER", sampler),
-                ("OTEL_TRACES_SAMPLER_ARG", argument),
-            ];
-            read(&with).unwrap().map(|settings| (settings.sample_below, settings.by_caller)).unwrap()
+    fn a_share_is_a_number_from_0_to_1() {
+        let share = |argument| {
+            let sampler = ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
+            read(&[(ENDPOINT, "http://c"), sampler, ("OTEL_TRACES_SAMPLER_ARG", argument)])
         };
-        assert_eq!(share("always_off", "1"), (0, false));
-        assert_eq!(share("parentbased_traceidratio", "1"), (u64::MAX, true));
-        assert_eq!(share("traceidratio", "0.5"), (1 << 63, false));
+        assert!(share("0.5").is_ok() && share("1").is_ok());
+        for wrong in ["1.5", "-0.1", "NaN", "half"] {
+            assert!(
+                share(wrong).expect_err("must be refused").to_string().contains("from 0 to 1"),
+                "{wrong}"
+            );
+        }
     }
 }
