@@ -5,22 +5,18 @@
 Prints its port, then writes a line of JSON to the file RECORD for everything it is sent: {"traces": …} or {"metrics": …}.
 """
 
-import http.server
 import json
 import sys
-import threading
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from recording import Recording, serve
 
 MESSAGES = {"/v1/traces": ("traces", ExportTraceServiceRequest), "/v1/metrics": ("metrics", ExportMetricsServiceRequest)}
 
 
-class Collector(http.server.BaseHTTPRequestHandler):
-    record = None
-    lock = threading.Lock()
-
+class Collector(Recording):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         name, kind = MESSAGES[self.path]
@@ -34,17 +30,5 @@ class Collector(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *arguments):
-        pass
-
-
-def main(record):
-    Collector.record = record
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    server.daemon_threads = True
-    print(server.server_port, flush=True)
-    server.serve_forever()
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(Collector, *sys.argv[1:])

@@ -9,20 +9,18 @@ each event before 204.
 """
 
 import collections
-import http.server
 import json
 import sys
 import threading
 import urllib.parse
 
 import standardwebhooks
+from recording import Recording, serve
 
 ANSWERS = {"/taken": 204, "/refused": 500, "/gone": 410, "/elsewhere": 302}
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    record = None
-    lock = threading.Lock()
+class Receiver(Recording):
     attempts = collections.Counter()
     ends = threading.Event()
 
@@ -65,17 +63,5 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         except Exception:
             return False
 
-    def log_message(self, *arguments):
-        pass
-
-
-def main(record):
-    Receiver.record = record
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.daemon_threads = True
-    print(server.server_port, flush=True)
-    server.serve_forever()
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(Receiver, *sys.argv[1:])

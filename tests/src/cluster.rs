@@ -3,24 +3,21 @@
 use crate::api::Client;
 use crate::command::command;
 use crate::python;
+use crate::server::{START_MAX, show_last, signal, wait};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use test_postgres::PostgresServer;
 
-/// Compiling the components on a busy machine is the slowest a start can be.
-const START_MAX: Duration = Duration::from_secs(240);
 const STOP_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
-/// Lines of a process's output that a failed test shows.
-const LOG_LINES: usize = 25;
 
 /// The owner's API key.
 pub const KEY: &str = "an-owners-key-of-the-test";
@@ -251,7 +248,7 @@ impl Process {
     /// # Errors
     /// The system refuses.
     pub fn tell_to_end(&self) -> Result<()> {
-        self.signal("TERM")
+        signal(&self.child, "TERM")
     }
 
     /// SIGSTOP: it stands still, and knows nothing of it.
@@ -259,7 +256,7 @@ impl Process {
     /// # Errors
     /// The system refuses.
     pub fn freeze(&self) -> Result<()> {
-        self.signal("STOP")
+        signal(&self.child, "STOP")
     }
 
     /// SIGCONT, after [`Self::freeze`].
@@ -267,12 +264,7 @@ impl Process {
     /// # Errors
     /// The system refuses.
     pub fn thaw(&self) -> Result<()> {
-        self.signal("CONT")
-    }
-
-    fn signal(&self, name: &str) -> Result<()> {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
-        if sent.success() { Ok(()) } else { bail!("kill -{name} ended with {sent}") }
+        signal(&self.child, "CONT")
     }
 
     /// Waits for the end that it was told.
@@ -280,16 +272,8 @@ impl Process {
     /// # Errors
     /// It does not come.
     pub fn ended(&mut self) -> Result<ExitStatus> {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            if begun.elapsed() > STOP_MAX {
-                bail!("{} does not end:\n{}", self.name, self.output());
-            }
-            thread::sleep(POLL);
-        }
+        wait(&mut self.child, STOP_MAX)
+            .with_context(|| format!("{} does not end:\n{}", self.name, self.output()))
     }
 
     /// Starts it again as it was, after its end; ready when this returns.
@@ -331,14 +315,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if !self.shows_output {
-            return;
+        if self.shows_output {
+            show_last(&self.name, &self.output());
         }
-        let output = self.output();
-        let lines: Vec<&str> = output.lines().collect();
-        let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        // Shown by the test harness when the test failed, else thrown away.
-        println!("── output of {}\n{last}", self.name);
     }
 }
 

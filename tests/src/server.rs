@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Compiling the components on a busy machine is the slowest a start can be.
-const START_MAX: Duration = Duration::from_secs(240);
+pub(crate) const START_MAX: Duration = Duration::from_secs(240);
 /// The promise of SIGTERM.
 pub const STOP_MAX: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
-/// Lines of a server's output that a failed test shows.
+/// Lines of a process's output that a failed test shows.
 const LOG_LINES: usize = 30;
 
 /// A running server; it is killed when dropped.
@@ -168,10 +168,7 @@ impl Server {
     /// # Errors
     /// It does not end within [`STOP_MAX`].
     pub fn terminate(&mut self) -> Result<ExitStatus> {
-        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
-        if !sent.success() {
-            bail!("kill -TERM ended with {sent}");
-        }
+        signal(&self.child, "TERM")?;
         wait(&mut self.child, STOP_MAX).with_context(|| self.output())
     }
 }
@@ -180,14 +177,22 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if !self.shows_output {
-            return;
+        if self.shows_output {
+            show_last("spindle up", &self.output());
         }
-        let output = self.output();
-        let lines: Vec<&str> = output.lines().collect();
-        // Shown by the test harness when the test failed, else thrown away.
-        println!("── output of spindle up\n{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
     }
+}
+
+/// The last lines that a process printed: shown by the test harness when the test failed, else thrown away.
+pub(crate) fn show_last(name: &str, output: &str) {
+    let lines: Vec<&str> = output.lines().collect();
+    println!("── output of {name}\n{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+}
+
+/// Sends `child` the signal `name`.
+pub(crate) fn signal(child: &Child, name: &str) -> Result<()> {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status()?;
+    if sent.success() { Ok(()) } else { bail!("kill -{name} ended with {sent}") }
 }
 
 /// How a start ended that must not succeed.
@@ -248,7 +253,7 @@ fn up<A: AsRef<OsStr>>(
 }
 
 /// Waits for the end of `child`; kills it after `max`.
-fn wait(child: &mut Child, max: Duration) -> Result<ExitStatus> {
+pub(crate) fn wait(child: &mut Child, max: Duration) -> Result<ExitStatus> {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {

@@ -414,15 +414,12 @@ impl<D: Driver> Catalog<D> {
     /// # Errors
     /// The database's own failures.
     pub async fn job_counts(&self, kinds: &[JobKind], now: Timestamp) -> Result<JobCounts, Error> {
-        let mut values = vec![now.into()];
-        let sql = format!(
-            "SELECT COUNT(CASE WHEN lease_expires_at > ?1 THEN 1 END), COUNT(*) FROM jobs \
-             WHERE finished_at IS NULL AND kind IN ({})",
-            lease::kind_list(kinds, &mut values)
-        );
-        let Some(mut row) = self.query_one(&sql, &values).await? else { return Ok(JobCounts::default()) };
-        let leased = row.count()?;
-        Ok(JobCounts { leased, waiting: row.count()? - leased })
+        let lengths = self.queue_lengths(now).await?;
+        let asked = lengths.iter().filter(|length| kinds.contains(&length.kind));
+        Ok(asked.fold(JobCounts::default(), |sum, length| JobCounts {
+            waiting: sum.waiting + length.due + length.later,
+            leased: sum.leased + length.running,
+        }))
     }
 }
 

@@ -8,11 +8,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
+const NOT_ACCEPTED_PAUSE: Duration = Duration::from_millis(50);
 /// Where Prometheus reads.
 const METRICS: &str = "/metrics";
 
@@ -93,11 +95,7 @@ impl Health {
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let server = auto::Builder::new(TokioExecutor::new());
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                // Out of file descriptors, say: the next try would fail at once as well.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
+            let (stream, _) = accepted(&listener).await;
             let health = Arc::clone(&self);
             let service = service_fn(move |request: Request<Incoming>| {
                 let answer = health.answer(request.method(), request.uri().path());
@@ -111,6 +109,20 @@ impl Health {
                     tracing::debug!(%error, "connection ended");
                 }
             });
+        }
+    }
+}
+
+/// The next connection, however many can't be accepted before. May be dropped while it waits.
+pub(crate) async fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                // Out of file descriptors, say: the next try would fail at once as well.
+                tokio::time::sleep(NOT_ACCEPTED_PAUSE).await;
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn observed<A, B, F: Future<Output = Response<B>>>(
     let begun = Instant::now();
     let (component, route) = found.map_or((NONE, NONE), |found| (found.component, found.pattern));
     let method = telemetry::known_method(request.method().as_str());
-    let span = span(&request, component, route);
+    let span = span(&request, method, component, route);
     let response = answer(request).instrument(span.clone()).await;
     let (status, took) = (response.status(), begun.elapsed());
     telemetry::request(component, route, method, status.as_u16(), took);
@@ -40,13 +40,13 @@ pub(crate) async fn observed<A, B, F: Future<Output = Response<B>>>(
     response
 }
 
-fn span<A>(request: &Request<A>, component: &str, route: &str) -> Span {
+fn span<A>(request: &Request<A>, method: &str, component: &str, route: &str) -> Span {
     let span = tracing::info_span!(
         target: SPANS,
         "request",
         otel.kind = "server",
         otel.status_code = Empty,
-        http.request.method = telemetry::known_method(request.method().as_str()),
+        http.request.method = method,
         http.route = route,
         component,
         http.response.status_code = Empty,

@@ -4,7 +4,7 @@ use crate::admission::{Admission, Refusal};
 use crate::clock::EpochClock;
 use crate::component::Runner;
 use crate::engine::{self, EngineError};
-use crate::health::{Health, Readiness};
+use crate::health::{Health, Readiness, accepted};
 use crate::interfaces::bindings;
 use crate::interfaces::nn::{self, Models};
 use crate::interfaces::outbound::{OutboundHostError, OutboundHosts};
@@ -176,15 +176,7 @@ impl Host {
         let mut stop = std::pin::pin!(stop);
         loop {
             let (stream, peer) = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "connection not accepted");
-                        // Out of file descriptors, say: the next try would fail at once as well.
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                },
+                accepted = accepted(&listener) => accepted,
                 () = &mut stop => break,
             };
             // Small answers leave at once instead of waiting for more to send.

@@ -18,15 +18,16 @@ pub(crate) struct CheckArguments {
 /// Prints what was found; fails with what is missing.
 pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
     let (host, engine) = (&arguments.server.host, &arguments.server.engine);
-    places::check(host, &arguments.server.training.encoder, None)?;
-    let path = places::manifest(host)?;
+    let (path, encoder) =
+        (places::manifest(host)?, places::encoder(&arguments.server.training.encoder, None)?);
+    places::compile_cache(host)?;
     let manifest = Manifest::read(&path)?;
     println!("manifest  {} ({} components)", path.display(), manifest.components.len());
     let library = Library::load(engine.openvino.as_deref())?;
     library.check_device(&engine.device)?;
     println!("OpenVINO  {} ({})", library.version(), library.path().display());
     println!("device    {}", engine.device);
-    match places::encoder(&arguments.server.training.encoder, None)? {
+    match encoder {
         Some(folder) => println!("encoder   {}", folder.display()),
         None => {
             println!("encoder   none: trainings use the lexical recipe; `cargo xtask setup` installs one")

@@ -72,8 +72,8 @@ impl Running {
 
 /// Runs until SIGTERM or Ctrl+C.
 pub(crate) async fn up(arguments: UpArguments) -> Result<()> {
-    let database = arguments.database.as_deref();
-    let running = start(&arguments.data, arguments.listen, database, &arguments.server).await?;
+    let database = database_address(arguments.database.as_deref())?;
+    let running = start(&arguments.data, arguments.listen, database.as_deref(), &arguments.server).await?;
     let access = &running.access;
     println!("API      {}\nstudio   {}/\nkey      {}", access.endpoint, access.endpoint, access.key);
     println!(
@@ -105,7 +105,7 @@ pub(crate) async fn start(
     let secrets = Secrets::load_or_make(data)?;
 
     let bell = Arc::new(Notify::new());
-    let database = Database::choose(data, database_address(database)?.as_deref())?;
+    let database = Database::choose(data, database)?;
     let catalog = database.open_alone(&secrets.key, &bell).await?;
     let (teller, changes) = unbounded_channel();
     let storage_at = arguments.s3_listen.unwrap_or_else(|| beside(listen));
