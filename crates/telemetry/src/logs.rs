@@ -44,6 +44,9 @@ pub fn start_log(exporting: Option<&Exporting>) {
     let spans = exporting.and_then(Exporting::tracer).map(spans::layer);
     // Fails where a log was started before, which then goes on.
     let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
+    // Libraries that log by `log` are foreign ones. The wasm engine says a hundred things a request at trace, which the
+    // filter would have to look at one by one.
+    log::set_max_level(log::max_level().min(log::LevelFilter::Warn));
 }
 
 fn may_be_shown(metadata: &Metadata<'_>) -> bool {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use spin_sdk::sqlite;
+use spin_sdk::sqlite::wit::sqlite;
 
 use super::{Connection, Driver, Mode, sqlite as engine};
 use crate::{Error, Row, Value};
@@ -61,10 +61,11 @@ impl Driver for SpinSqlite {
 impl SpinSqlite {
     async fn open(&self) -> Result<sqlite::Connection, Error> {
         let label = &self.pool.label;
-        let connection = sqlite::Connection::open(label).await.map_err(|error| map_error(label, error))?;
+        let opened = sqlite::Connection::open_async(label.clone()).await;
+        let connection = opened.map_err(|error| map_error(label, error))?;
         for statement in engine::CONNECTION_SETTINGS {
-            let result = connection.execute(statement, []).await.map_err(|error| map_error(label, error))?;
-            result.collect().await.map_err(|error| map_error(label, error))?;
+            let ran = run(&connection, statement, Vec::new()).await;
+            ran.map_err(|error| map_error(label, error))?;
         }
         Ok(connection)
     }
@@ -90,12 +91,27 @@ impl SpinConnection {
     }
 
     async fn run(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, Error> {
-        let failed = |error| map_error(&self.pool.label, error);
-        let params = params.iter().cloned().map(to_spin);
-        let result = self.connection()?.execute(sql, params).await.map_err(failed)?;
-        let rows = result.collect().await.map_err(failed)?;
+        let params = params.iter().cloned().map(to_spin).collect();
+        let rows = run(self.connection()?, sql, params).await;
+        let rows = rows.map_err(|error| map_error(&self.pool.label, error))?;
         Ok(rows.into_iter().map(|row| Row::new(row.values.into_iter().map(from_spin).collect())).collect())
     }
+}
+
+/// Runs one statement to its end. Queries by the interface's synchronous call: readers of this database wait for nobody, and
+/// the stream and the future of the asynchronous answer cost several times the query.
+async fn run(
+    connection: &sqlite::Connection,
+    sql: &str,
+    params: Vec<sqlite::Value>,
+) -> Result<Vec<sqlite::RowResult>, sqlite::Error> {
+    if sql.starts_with("SELECT ") {
+        return connection.execute(sql, &params).map(|answer| answer.rows);
+    }
+    let (_columns, rows, finished) = connection.execute_async(sql.to_owned(), params).await?;
+    let rows = rows.collect().await;
+    finished.await?;
+    Ok(rows)
 }
 
 impl Connection for SpinConnection {
@@ -105,7 +121,7 @@ impl Connection for SpinConnection {
 
     async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
         self.run(sql, params).await?;
-        Ok(self.connection()?.changes().await)
+        Ok(self.connection()?.changes_async().await)
     }
 
     async fn begin(&mut self, mode: Mode) -> Result<(), Error> {

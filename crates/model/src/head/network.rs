@@ -123,16 +123,16 @@ impl Network {
                 *value = (*value - mean) * scale;
             }
         }
-        let mut both = vec![0.0; words.len() * (tags + hidden)];
-        product::add(&mut both, Matrix::new(&standard, width), Matrix::new(inner, tags + hidden));
-        let mut units = Vec::with_capacity(words.len() * hidden);
-        for (both, scores) in both.chunks_exact(tags + hidden).zip(scores.chunks_exact_mut(tags)) {
-            let (linear, hidden) = both.split_at(tags);
-            scores.iter_mut().zip(linear).for_each(|(score, said)| *score += said);
-            units.extend(hidden.iter().zip(bias).map(|(unit, bias)| (unit + bias).max(0.0)));
-        }
+        // Apart, since the kernel takes whole registers of columns as they lie and would first have to copy all others.
+        let (standard, inner) = (Matrix::new(&standard, width), Matrix::new(inner, tags + hidden));
+        product::add(scores, standard, inner.columns(0..tags));
         if hidden == 0 {
             return;
+        }
+        let mut units = vec![0.0; words.len() * hidden];
+        product::add(&mut units, standard, inner.columns(tags..tags + hidden));
+        for row in units.chunks_exact_mut(hidden) {
+            row.iter_mut().zip(bias).for_each(|(unit, bias)| *unit = (*unit + bias).max(0.0));
         }
         let mut said = vec![0.0; words.len() * tags];
         for (neighbour, outer) in outer.chunks_exact(hidden * tags).enumerate() {
