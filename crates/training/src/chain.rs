@@ -7,15 +7,13 @@ use ner::tags::Tag;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Words per piece of parallel work.
-const PIECE: usize = 2_048;
-
 /// The examples, in the order of their words, and their right tags.
 pub(crate) struct Chain<'a> {
     tags: usize,
     gold: &'a [Tag],
     examples: &'a [Range<usize>],
-    pieces: Vec<Range<usize>>,
+    /// Runs of examples that are worked on beside each other.
+    parts: Vec<Range<usize>>,
     /// When it says so, evaluations end at once, with a value that means nothing.
     pub(crate) stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
@@ -29,9 +27,16 @@ pub(crate) struct Evaluation {
 }
 
 impl<'a> Chain<'a> {
-    pub(crate) fn new(tags: usize, gold: &'a [Tag], examples: &'a [Range<usize>]) -> Self {
-        let pieces = runs(examples.iter().map(Range::len), PIECE);
-        Self { tags, gold, examples, pieces, stop: None }
+    /// Examples in at most so many `parts`.
+    pub(crate) fn new(tags: usize, gold: &'a [Tag], examples: &'a [Range<usize>], parts: usize) -> Self {
+        let words: usize = examples.iter().map(Range::len).sum();
+        let parts = runs(examples.iter().map(Range::len), words.div_ceil(parts.max(1)));
+        Self { tags, gold, examples, parts, stop: None }
+    }
+
+    /// Number of parts.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
     /// Number of the lattice's scores: transitions, start, end.
@@ -46,40 +51,36 @@ impl<'a> Chain<'a> {
         Scores { transitions: transitions.to_vec(), start: start.to_vec(), end: end.to_vec() }
     }
 
-    /// Evaluates all examples. `scores_of` writes the emissions of one word. `residuals` (`words * tags`) receives the
-    /// derivative by each emission of an example's words: probability minus truth.
-    pub(crate) fn evaluate(
+    /// Evaluates all examples. `scores_of` writes the emissions of one word. `absorb` takes in an example's words and the
+    /// derivatives by their emissions (`words * tags`, probability minus truth), each part into a value of its own.
+    pub(crate) fn evaluate<T: Send>(
         &self,
         lattice_scores: &[f32],
         scores_of: impl Fn(usize, &mut [f32]) + Sync,
-        residuals: &mut [f32],
+        into: &mut [T],
+        absorb: impl Fn(&mut T, Range<usize>, &[f32]) + Sync,
     ) -> Evaluation {
         let tags = self.tags;
         let lattice = lattice(tags, lattice_scores, 1.0);
-        let slices = self.slices(residuals);
-        let parts: Vec<Part> = slices
-            .into_par_iter()
-            .zip(&self.pieces)
-            .map(|((first, slice), piece)| {
-                let mut part = Part::new(&lattice);
-                let mut scores = Vec::new();
-                for words in &self.examples[piece.clone()] {
-                    if self.stop.is_some_and(|stop| stop()) {
-                        part.loss = f64::NAN;
-                        break;
-                    }
-                    scores.clear();
-                    scores.resize(words.len() * tags, 0.0);
-                    let rows = words.clone().zip(scores.chunks_exact_mut(tags));
-                    rows.for_each(|(word, row)| scores_of(word, row));
-                    part.residuals.clear();
-                    part.example(&lattice, &scores, &self.gold[words.clone()]);
-                    slice[(words.start - first) * tags..(words.end - first) * tags]
-                        .copy_from_slice(&part.residuals);
+        let work = |(examples, into): (&Range<usize>, &mut T)| {
+            let mut part = Part::new(&lattice);
+            let mut scores = Vec::new();
+            for words in &self.examples[examples.clone()] {
+                if self.stop.is_some_and(|stop| stop()) {
+                    part.loss = f64::NAN;
+                    break;
                 }
-                part
-            })
-            .collect();
+                scores.clear();
+                scores.resize(words.len() * tags, 0.0);
+                let rows = words.clone().zip(scores.chunks_exact_mut(tags));
+                rows.for_each(|(word, row)| scores_of(word, row));
+                part.residuals.clear();
+                part.example(&lattice, &scores, &self.gold[words.clone()]);
+                absorb(into, words.clone(), &part.residuals);
+            }
+            part
+        };
+        let parts: Vec<Part> = self.parts.par_iter().zip(into).map(work).collect();
         let mut total = Part::new(&lattice);
         for part in &parts {
             total.loss += part.loss;
@@ -87,19 +88,6 @@ impl<'a> Chain<'a> {
             total.observed.iter_mut().zip(&part.observed).for_each(|(sum, value)| *sum += value);
         }
         Evaluation { loss: total.loss, lattice: total.lattice_gradient(&lattice) }
-    }
-
-    /// Each piece's first word and part of `residuals`.
-    fn slices<'b>(&self, mut residuals: &'b mut [f32]) -> Vec<(usize, &'b mut [f32])> {
-        let mut at = 0;
-        let slice = |piece: &Range<usize>| {
-            let (first, end) = (self.examples[piece.start].start, self.examples[piece.end - 1].end);
-            let rest = std::mem::take(&mut residuals);
-            let (slice, rest) = rest[(first - at) * self.tags..].split_at_mut((end - first) * self.tags);
-            (residuals, at) = (rest, end);
-            (first, slice)
-        };
-        self.pieces.iter().map(slice).collect()
     }
 }
 

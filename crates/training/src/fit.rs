@@ -3,10 +3,11 @@
 use crate::chain::Chain;
 use crate::corpus::Corpus;
 use crate::owlqn::{self, Outcome, Stop};
-use crate::parallel::sum;
+use crate::parallel::{sum, update};
 use crate::sparse::SparseData;
 use crate::surroundings::{float_bytes, floats};
 use model::{HeadError, LexicalRecipe, Sparse};
+use rayon::prelude::*;
 use std::ops::{ControlFlow, Range};
 
 /// A corpus with what members say beside its sparse part: what every fit shares.
@@ -97,8 +98,32 @@ pub(crate) struct Objective<'a> {
     given: Option<&'a [f32]>,
     tags: usize,
     l2: f32,
-    residuals: Vec<f32>,
-    examples: &'a [Range<usize>],
+    /// One for each of the chain's parts.
+    sums: Vec<Sums>,
+}
+
+/// What one part of the examples adds to the gradient.
+#[derive(Clone, Default)]
+struct Sums {
+    weights: Vec<f32>,
+    scale: f64,
+}
+
+/// Parts that examples are summed in, each apart, in an order that does not depend on threads: more of them would keep more
+/// threads busy and take more memory.
+const PARTS_MAX: usize = 8;
+
+/// Words that are worth a part.
+const PART_WORDS: usize = 4_096;
+
+/// Weights of all parts together, as far as [`PARTS_MIN`] allows.
+const PART_WEIGHTS: usize = 1 << 25;
+const PARTS_MIN: usize = 2;
+
+/// Parts for `words` and a gradient of `weights`.
+fn parts(words: usize, weights: usize) -> usize {
+    let most = (PART_WEIGHTS / weights.max(1)).clamp(PARTS_MIN, PARTS_MAX);
+    words.div_ceil(PART_WORDS).clamp(1, most)
 }
 
 impl<'a> Objective<'a> {
@@ -111,8 +136,9 @@ impl<'a> Objective<'a> {
         l2: f32,
     ) -> Self {
         let tags = corpus.tags.len();
-        let chain = Chain::new(tags, &corpus.gold, examples);
-        Self { chain, data, features, given, tags, l2, residuals: vec![0.0; corpus.words() * tags], examples }
+        let words = examples.iter().map(Range::len).sum();
+        let chain = Chain::new(tags, &corpus.gold, examples, parts(words, data.weights(features)));
+        Self { chain, data, features, given, tags, l2, sums: Vec::new() }
     }
 
     fn weights(&self) -> usize {
@@ -156,7 +182,23 @@ impl<'a> Objective<'a> {
             }
             data.add_scores(weights, word, row);
         };
-        let evaluation = self.chain.evaluate(lattice, scores_of, &mut self.residuals);
+        self.sums.resize(self.chain.parts(), Sums::default());
+        self.sums.par_iter_mut().for_each(|sums| {
+            sums.weights.clear();
+            sums.weights.resize(count, 0.0);
+            sums.scale = 0.0;
+        });
+        let absorb = |sums: &mut Sums, words: Range<usize>, residuals: &[f32]| {
+            if let Some(given) = given {
+                let pairs = residuals.iter().zip(&given[words.start * tags..]);
+                sums.scale +=
+                    pairs.map(|(&residual, &given)| f64::from(residual) * f64::from(given)).sum::<f64>();
+            }
+            for (word, residuals) in words.zip(residuals.chunks_exact(tags)) {
+                data.add_gradient(residuals, word, &mut sums.weights);
+            }
+        };
+        let evaluation = self.chain.evaluate(lattice, scores_of, &mut self.sums, absorb);
         if evaluation.loss.is_nan() {
             return evaluation.loss;
         }
@@ -164,18 +206,14 @@ impl<'a> Objective<'a> {
         gradient.iter_mut().zip(x).for_each(|(gradient, &x)| *gradient = l2 * x);
         let penalised = x.len() - scale.len();
         let norm = sum(penalised, |range| x[range].iter().map(|&x| f64::from(x).powi(2)).sum());
-        data.add_gradient(&self.residuals, tags, self.features, &mut gradient[..count]);
+        for sums in &self.sums {
+            update(&mut gradient[..count], &sums.weights, |sum, value| sum + value);
+        }
         let of_lattice = &mut gradient[count..penalised];
         of_lattice.iter_mut().zip(&evaluation.lattice).for_each(|(sum, value)| *sum += *value as f32);
-        if let (Some(given), [of_scale]) = (given, &mut gradient[penalised..]) {
-            let residuals = &self.residuals;
-            let product = |words: &Range<usize>| -> f64 {
-                let range = words.start * tags..words.end * tags;
-                let pairs = residuals[range.clone()].iter().zip(&given[range]);
-                pairs.map(|(&residual, &given)| f64::from(residual) * f64::from(given)).sum()
-            };
+        if let [of_scale] = &mut gradient[penalised..] {
             // The factor is one number learned from every word: it needs no penalty.
-            *of_scale = self.examples.iter().map(product).sum::<f64>() as f32;
+            *of_scale = self.sums.iter().map(|sums| sums.scale).sum::<f64>() as f32;
         }
         evaluation.loss + 0.5 * f64::from(l2) * norm
     }
@@ -230,13 +268,13 @@ impl<'a> Ground<'a> {
         Self { stop, ..self }
     }
 
-    /// Bytes that a fit under `recipe` takes beside what is there: the optimiser's rows, the residuals.
+    /// Bytes that a fit under `recipe` takes beside what is there: the optimiser's rows, the parts' sums.
     pub(crate) fn fit_bytes(&self, recipe: &LexicalRecipe) -> u64 {
         const ROWS: usize = 8 + 2 * owlqn::MEMORY;
-        let tags = self.corpus.tags.len();
         let data = &self.corpus.features;
-        let parameters = data.weights(data.reachable(recipe.l1)) + Chain::lattice_scores(tags);
-        4 * (ROWS * parameters + 2 * self.corpus.words() * tags) as u64
+        let weights = data.weights(data.reachable(recipe.l1));
+        let parameters = weights + Chain::lattice_scores(self.corpus.tags.len());
+        4 * (ROWS * parameters + parts(self.corpus.words(), weights) * weights) as u64
     }
 
     /// Learns from `examples`, beginning where another fit ended.
@@ -270,11 +308,11 @@ impl<'a> Ground<'a> {
             small.chain.stop = self.stop;
             let mut y = data.gather(&x[..weights], &active);
             y.extend(&x[weights..]);
-            // Residuals are large, and only one search at a time writes them.
-            std::mem::swap(&mut small.residuals, &mut objective.residuals);
+            // Large, and not needed for a while.
+            objective.sums = Vec::new();
             search.go(&mut small, &mut y, most - FIRST - LAST)?;
-            std::mem::swap(&mut small.residuals, &mut objective.residuals);
             let known = small.weights();
+            drop(small);
             data.scatter(&y[..known], &active, &mut x[..weights]);
             x[weights..].copy_from_slice(&y[known..]);
             outcome = search.go(&mut objective, &mut x, LAST)?;

@@ -1,19 +1,16 @@
-//! The sparse part's data: which word has which feature, in both directions, and which weights there are.
+//! The sparse part's data: which word has which feature, and which weights there are.
 //!
 //! A weight exists for a feature and a tag that were seen together (as in CRFsuite): most features speak of one or
 //! two tags, so this is close to the smallest set that can explain the data.
 
-use crate::parallel::{map, runs};
 use model::features::HashMapOfHashes;
 use model::{Entry, Inputs};
 use ner::tags::Tag;
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::ops::Range;
 
-/// Feature occurrences per piece of parallel work.
-const PIECE: usize = 1 << 17;
-
-/// Features by word and by feature, and the layout of weights.
+/// Features by word, and the layout of weights.
 #[derive(Default)]
 pub(crate) struct SparseData {
     /// The features' hashes by number: most frequent first, then in order of first occurrence.
@@ -21,15 +18,12 @@ pub(crate) struct SparseData {
     /// Borders of each word's part of `of_word`.
     word_offsets: Vec<usize>,
     of_word: Vec<u32>,
-    /// Borders of each feature's part of `words`.
-    feature_offsets: Vec<usize>,
-    words: Vec<u32>,
+    /// On how many words each feature is.
+    counts: Vec<u32>,
     /// Borders of each feature's weights.
     weight_offsets: Vec<u32>,
     /// The tag of each weight.
     weight_tags: Vec<u16>,
-    /// Ranges of features for parallel work on weights.
-    feature_runs: Vec<Range<usize>>,
 }
 
 /// Features by word while words are still being added: features are numbered in order of first occurrence.
@@ -73,8 +67,8 @@ impl Numbering {
     }
 
     /// Numbers again: most frequent first, those on fewer than `min_count` words left out, a word's features rising.
-    /// Returns the hashes by number.
-    fn settle(&mut self, min_count: u32) -> Vec<u64> {
+    /// Returns hashes and counts by number.
+    fn settle(&mut self, min_count: u32) -> (Vec<u64>, Vec<u32>) {
         self.numbers = HashMapOfHashes::default();
         let mut order: Vec<u32> = (0..self.hashes.len() as u32).collect();
         order.retain(|&feature| self.counts[feature as usize] >= min_count);
@@ -95,47 +89,26 @@ impl Numbering {
             from = std::mem::replace(end, kept);
         }
         self.of_word.truncate(kept);
-        order.iter().map(|&feature| self.hashes[feature as usize]).collect()
+        let of = |values: &[u32]| order.iter().map(|&feature| values[feature as usize]).collect();
+        (order.iter().map(|&feature| self.hashes[feature as usize]).collect(), of(&self.counts))
     }
 }
 
 impl SparseData {
     /// Leaves features on fewer than `min_count` words out; `gold` has the tag of every word.
     pub(crate) fn new(mut numbering: Numbering, gold: &[Tag], min_count: u32) -> Self {
-        let hashes = numbering.settle(min_count);
-        let Numbering { mut ends, mut of_word, .. } = numbering;
+        let (hashes, counts) = numbering.settle(min_count);
+        let Numbering { ends: mut word_offsets, mut of_word, .. } = numbering;
         of_word.shrink_to_fit();
-        ends.insert(0, 0);
-        Self::in_both_directions(hashes, ends, of_word, |borders, words| weights(gold, borders, words))
-    }
-
-    /// The features of words by feature too; `weights` gives the weights' borders and tags.
-    fn in_both_directions(
-        hashes: Vec<u64>,
-        word_offsets: Vec<usize>,
-        of_word: Vec<u32>,
-        weights: impl FnOnce(&[usize], &[u32]) -> (Vec<u32>, Vec<u16>),
-    ) -> Self {
-        let (feature_offsets, words) = transpose(hashes.len(), &word_offsets, &of_word);
-        let (weight_offsets, weight_tags) = weights(&feature_offsets, &words);
-        let feature_runs = runs(feature_offsets.windows(2).map(|pair| pair[1] - pair[0]), PIECE);
-        Self {
-            hashes,
-            word_offsets,
-            of_word,
-            feature_offsets,
-            words,
-            weight_offsets,
-            weight_tags,
-            feature_runs,
-        }
+        word_offsets.insert(0, 0);
+        let (weight_offsets, weight_tags) = weights(gold, hashes.len(), &word_offsets, &of_word);
+        Self { hashes, word_offsets, of_word, counts, weight_offsets, weight_tags }
     }
 
     /// How many features, the most frequent ones, can have a weight at all under an L1 term: a feature's gradient is
     /// at most the number of its words, and a weight stays at zero while its gradient is no larger than the term.
     pub(crate) fn reachable(&self, l1: f32) -> usize {
-        let counts = self.feature_offsets.windows(2).map(|pair| pair[1] - pair[0]);
-        counts.take_while(|&count| count as f32 > l1).count()
+        self.counts.iter().take_while(|&&count| count as f32 > l1).count()
     }
 
     /// Number of weights of the first `features` features.
@@ -145,42 +118,31 @@ impl SparseData {
 
     /// Adds a word's weights to its scores; `weights` are those of the first features.
     pub(crate) fn add_scores(&self, weights: &[f32], word: usize, scores: &mut [f32]) {
-        for &feature in &self.of_word[self.word_offsets[word]..self.word_offsets[word + 1]] {
-            // A word's features rise, so those without weights are its last.
-            if self.weight_offsets[feature as usize + 1] as usize > weights.len() {
-                break;
-            }
-            let range = self.weight_range(feature as usize);
+        for range in self.weights_of(word, weights.len()) {
             for (tag, weight) in self.weight_tags[range.clone()].iter().zip(&weights[range]) {
                 scores[usize::from(*tag)] += weight;
             }
         }
     }
 
-    /// Adds to `gradient`, which is that of the first `features` features, what `residuals` (`words * tags`: probability
-    /// minus truth) say about each weight.
-    pub(crate) fn add_gradient(&self, residuals: &[f32], tags: usize, features: usize, gradient: &mut [f32]) {
-        let runs = self.feature_runs.partition_point(|run| run.start < features);
-        let parts = map(runs, |run| {
-            let run = self.feature_runs[run].start..self.feature_runs[run].end.min(features);
-            let first = self.weight_offsets[run.start] as usize;
-            let mut part = vec![0.0f32; self.weight_offsets[run.end] as usize - first];
-            for feature in run {
-                let range = self.weight_range(feature);
-                let part = &mut part[range.start - first..range.end - first];
-                let feature_tags = &self.weight_tags[range];
-                for &word in self.words_of(feature) {
-                    let row = &residuals[word as usize * tags..][..tags];
-                    part.iter_mut().zip(feature_tags).for_each(|(sum, tag)| *sum += row[usize::from(*tag)]);
-                }
+    /// Adds to `gradient`, which is that of the first features' weights, what a word's `residuals` (a tag's probability
+    /// minus truth) say about them.
+    pub(crate) fn add_gradient(&self, residuals: &[f32], word: usize, gradient: &mut [f32]) {
+        for range in self.weights_of(word, gradient.len()) {
+            for (tag, sum) in self.weight_tags[range.clone()].iter().zip(&mut gradient[range]) {
+                *sum += residuals[usize::from(*tag)];
             }
-            part
-        });
-        let mut at = 0;
-        for part in parts {
-            gradient[at..at + part.len()].iter_mut().zip(&part).for_each(|(sum, value)| *sum += value);
-            at += part.len();
         }
+    }
+
+    /// The weights of each feature of a word, as far as they are among the first `count`.
+    fn weights_of(&self, word: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
+        let features = &self.of_word[self.word_offsets[word]..self.word_offsets[word + 1]];
+        // A word's features rise, so those without weights are its last.
+        features
+            .iter()
+            .map(|&feature| self.weight_range(feature as usize))
+            .take_while(move |range| range.end <= count)
     }
 
     /// The weights of the first features as a table for the head; weights smaller than `prune_below` are left out.
@@ -218,7 +180,8 @@ impl SparseData {
             weight_offsets.push(weight_tags.len() as u32);
         }
         let hashes = features.iter().map(|&feature| self.hashes[feature as usize]).collect();
-        Self::in_both_directions(hashes, word_offsets, of_word, |_, _| (weight_offsets, weight_tags))
+        let counts = features.iter().map(|&feature| self.counts[feature as usize]).collect();
+        Self { hashes, word_offsets, of_word, counts, weight_offsets, weight_tags }
     }
 
     /// The weights of `features` out of all of them.
@@ -241,44 +204,32 @@ impl SparseData {
     pub(crate) fn weight_range(&self, feature: usize) -> Range<usize> {
         self.weight_offsets[feature] as usize..self.weight_offsets[feature + 1] as usize
     }
-
-    fn words_of(&self, feature: usize) -> &[u32] {
-        &self.words[self.feature_offsets[feature]..self.feature_offsets[feature + 1]]
-    }
-}
-
-fn transpose(features: usize, word_offsets: &[usize], of_word: &[u32]) -> (Vec<usize>, Vec<u32>) {
-    let mut offsets = vec![0; features + 1];
-    of_word.iter().for_each(|&feature| offsets[feature as usize + 1] += 1);
-    for feature in 0..features {
-        offsets[feature + 1] += offsets[feature];
-    }
-    let mut next = offsets.clone();
-    let mut words = vec![0; of_word.len()];
-    for (word, borders) in word_offsets.windows(2).enumerate() {
-        for &feature in &of_word[borders[0]..borders[1]] {
-            let at = &mut next[feature as usize];
-            words[*at] = word as u32;
-            *at += 1;
-        }
-    }
-    (offsets, words)
 }
 
 /// Which tags each feature was seen with, rising.
-fn weights(gold: &[Tag], feature_offsets: &[usize], words: &[u32]) -> (Vec<u32>, Vec<u16>) {
-    let (mut offsets, mut tags) = (vec![0], Vec::new());
-    let mut row: Vec<u16> = Vec::new();
-    for borders in feature_offsets.windows(2) {
-        row.clear();
-        for &word in &words[borders[0]..borders[1]] {
-            let tag = gold[word as usize];
-            if let Err(at) = row.binary_search(&tag) {
-                row.insert(at, tag);
+fn weights(gold: &[Tag], features: usize, word_offsets: &[usize], of_word: &[u32]) -> (Vec<u32>, Vec<u16>) {
+    const NONE: Tag = Tag::MAX;
+    // Most features are seen with one tag, others with the same for many words; only what is left is looked up.
+    let (mut first, mut latest) = (vec![NONE; features], vec![NONE; features]);
+    let mut others: HashSet<(u32, Tag)> = HashSet::new();
+    for (borders, &tag) in word_offsets.windows(2).zip(gold) {
+        for &feature in &of_word[borders[0]..borders[1]] {
+            let (first, latest) = (&mut first[feature as usize], &mut latest[feature as usize]);
+            if *first == NONE {
+                *first = tag;
+            } else if *first != tag && *latest != tag {
+                *latest = tag;
+                others.insert((feature, tag));
             }
         }
-        tags.extend_from_slice(&row);
-        offsets.push(tags.len() as u32);
     }
-    (offsets, tags)
+    let mut pairs: Vec<(u32, Tag)> = others.into_iter().collect();
+    pairs.extend((0..).zip(first).filter(|(_, tag)| *tag != NONE));
+    pairs.sort_unstable();
+    let mut offsets = Vec::with_capacity(features + 1);
+    offsets.extend((0..=features as u32).scan(0, |at, feature| {
+        *at += pairs[*at..].iter().take_while(|pair| pair.0 < feature).count();
+        Some(*at as u32)
+    }));
+    (offsets, pairs.into_iter().map(|(_, tag)| tag).collect())
 }
