@@ -41,6 +41,8 @@ pub struct Lattice {
     end: Vec<f64>,
     /// Their exponentials, each group divided by `e^shift`.
     opening_exp: Vec<f64>,
+    /// `opening_exp` read the other way, `open * tags`.
+    opening_back: Vec<f64>,
     entering_exp: Vec<f64>,
     staying_exp: Vec<f64>,
     start_exp: Vec<f64>,
@@ -119,9 +121,14 @@ impl Lattice {
         let end: Vec<f64> = (0..tags).map(|index| score(end[usize::from(order(index))])).collect();
         let groups = [&opening, &entering, &staying, &start, &end];
         let shift = groups.iter().flat_map(|group| group.iter().copied()).fold(f64::MIN, f64::max);
-        let exp = |group: &[f64]| group.iter().map(|&score| (score - shift).max(FLOOR).exp()).collect();
+        let exp = |group: &[f64]| -> Vec<f64> {
+            group.iter().map(|&score| (score - shift).max(FLOOR).exp()).collect()
+        };
+        let opening_exp = exp(&opening);
+        let back = (0..open).flat_map(|later| opening_exp[later..].iter().step_by(open));
         Self {
-            opening_exp: exp(&opening),
+            opening_back: back.copied().collect(),
+            opening_exp,
             entering_exp: exp(&entering),
             staying_exp: exp(&staying),
             start_exp: exp(&start),
@@ -149,6 +156,7 @@ impl Lattice {
             *score += bonus;
             *exp *= factor;
         }
+        self.opening_back.iter_mut().step_by(self.tags).skip(1).for_each(|exp| *exp *= factor);
         self
     }
 
@@ -230,6 +238,14 @@ impl Lattice {
 impl Posterior {
     /// Runs `lattice` over one sequence; `emissions` are `words * tags`, at least one word.
     pub fn run(&mut self, lattice: &Lattice, emissions: &[f32]) {
+        in_wide_vectors(
+            #[inline(always)]
+            || self.run_here(lattice, emissions),
+        );
+    }
+
+    #[inline(always)]
+    fn run_here(&mut self, lattice: &Lattice, emissions: &[f32]) {
         let tags = lattice.tags;
         self.words = emissions.len() / tags;
         let size = self.words * tags;
@@ -253,6 +269,7 @@ impl Posterior {
         self.log_partition += lattice.shift * (self.words + 1) as f64;
     }
 
+    #[inline(always)]
     fn run_forward(&mut self, lattice: &Lattice) {
         let (tags, open) = (lattice.tags, lattice.open);
         self.scale.clear();
@@ -281,6 +298,7 @@ impl Posterior {
         self.end_scale = last.iter().zip(&lattice.end_exp).map(|(value, end)| value * end).sum();
     }
 
+    #[inline(always)]
     fn run_backward(&mut self, lattice: &Lattice) {
         let (tags, open) = (lattice.tags, lattice.open);
         let last = (self.words - 1) * tags;
@@ -291,8 +309,8 @@ impl Posterior {
             self.fill_row(word, tags);
             let row = &self.row;
             let earlier = &mut self.backward[(word - 1) * tags..word * tags];
-            for (value, steps) in earlier.iter_mut().zip(lattice.opening_exp.chunks_exact(open)) {
-                *value = steps.iter().zip(row).map(|(step, next)| step * next).sum();
+            for (&next, steps) in row.iter().zip(lattice.opening_back.chunks_exact(tags)) {
+                earlier.iter_mut().zip(steps).for_each(|(sum, step)| *sum += step * next);
             }
             for category in 0..open - 1 {
                 let next = row[open + category];
@@ -303,6 +321,7 @@ impl Posterior {
     }
 
     /// What comes into `word` from the one before: `emitted * backward / scale`, in `self.row`.
+    #[inline(always)]
     fn fill_row(&mut self, word: usize, tags: usize) {
         let range = word * tags..(word + 1) * tags;
         let factor = 1.0 / self.scale[word];
@@ -351,6 +370,14 @@ impl Posterior {
 
     /// Adds this sequence's expected counts to `counts`, an accumulator of [`Counts`].
     pub fn count(&mut self, lattice: &Lattice, counts: &mut Counts) {
+        in_wide_vectors(
+            #[inline(always)]
+            || self.count_here(lattice, counts),
+        );
+    }
+
+    #[inline(always)]
+    fn count_here(&mut self, lattice: &Lattice, counts: &mut Counts) {
         let (tags, open) = (lattice.tags, lattice.open);
         for word in 1..self.words {
             self.fill_row(word, tags);
@@ -370,6 +397,20 @@ impl Posterior {
             counts.end[index] += self.forward[last + index] * self.backward[last + index];
         }
     }
+}
+
+/// Runs `work`, whatever is inlined into it, by the machine's widest vectors. Their sums are those of narrow ones, bit by bit.
+#[cfg(not(target_family = "wasm"))]
+#[inline(always)]
+fn in_wide_vectors(work: impl FnOnce()) {
+    pulp::Arch::new().dispatch(work);
+}
+
+/// Components have one kind of vectors.
+#[cfg(target_family = "wasm")]
+#[inline(always)]
+fn in_wide_vectors(work: impl FnOnce()) {
+    work();
 }
 
 /// Sums of expected counts before the step potentials, which are the same for every word, are multiplied in.

@@ -51,12 +51,12 @@ impl<'a> Chain<'a> {
         Scores { transitions: transitions.to_vec(), start: start.to_vec(), end: end.to_vec() }
     }
 
-    /// Evaluates all examples. `scores_of` writes the emissions of one word. `absorb` takes in an example's words and the
-    /// derivatives by their emissions (`words * tags`, probability minus truth), each part into a value of its own.
+    /// Evaluates all examples, each part with a value of its own: `scores_of` writes the emissions of one word, `absorb` takes
+    /// in an example's words and the derivatives by their emissions (`words * tags`, probability minus truth).
     pub(crate) fn evaluate<T: Send>(
         &self,
         lattice_scores: &[f32],
-        scores_of: impl Fn(usize, &mut [f32]) + Sync,
+        scores_of: impl Fn(&T, usize, &mut [f32]) + Sync,
         into: &mut [T],
         absorb: impl Fn(&mut T, Range<usize>, &[f32]) + Sync,
     ) -> Evaluation {
@@ -73,7 +73,7 @@ impl<'a> Chain<'a> {
                 scores.clear();
                 scores.resize(words.len() * tags, 0.0);
                 let rows = words.clone().zip(scores.chunks_exact_mut(tags));
-                rows.for_each(|(word, row)| scores_of(word, row));
+                rows.for_each(|(word, row)| scores_of(into, word, row));
                 part.residuals.clear();
                 part.example(&lattice, &scores, &self.gold[words.clone()]);
                 absorb(into, words.clone(), &part.residuals);

@@ -3,8 +3,8 @@
 use crate::chain::Chain;
 use crate::corpus::Corpus;
 use crate::owlqn::{self, Outcome, Stop};
-use crate::parallel::{sum, update};
-use crate::sparse::SparseData;
+use crate::parallel::sum;
+use crate::sparse::{SparseData, Weight};
 use crate::surroundings::{float_bytes, floats};
 use model::{HeadError, LexicalRecipe, Sparse};
 use rayon::prelude::*;
@@ -102,10 +102,10 @@ pub(crate) struct Objective<'a> {
     sums: Vec<Sums>,
 }
 
-/// What one part of the examples adds to the gradient.
+/// What one part of the examples reads, and what it adds to the gradient.
 #[derive(Clone, Default)]
 struct Sums {
-    weights: Vec<f32>,
+    weights: Vec<Weight>,
     scale: f64,
 }
 
@@ -175,17 +175,16 @@ impl<'a> Objective<'a> {
         let count = self.weights();
         let (weights, rest) = x.split_at(count);
         let (lattice, scale) = rest.split_at(Chain::lattice_scores(tags));
-        let scores_of = |word: usize, row: &mut [f32]| {
+        let scores_of = |sums: &Sums, word: usize, row: &mut [f32]| {
             if let Some(given) = given {
                 let given = &given[word * tags..(word + 1) * tags];
                 row.iter_mut().zip(given).for_each(|(score, given)| *score = scale[0] * given);
             }
-            data.add_scores(weights, word, row);
+            data.add_scores_laid_out(&sums.weights, word, row);
         };
         self.sums.resize(self.chain.parts(), Sums::default());
         self.sums.par_iter_mut().for_each(|sums| {
-            sums.weights.clear();
-            sums.weights.resize(count, 0.0);
+            data.lay_out(weights, &mut sums.weights);
             sums.scale = 0.0;
         });
         let absorb = |sums: &mut Sums, words: Range<usize>, residuals: &[f32]| {
@@ -195,7 +194,7 @@ impl<'a> Objective<'a> {
                     pairs.map(|(&residual, &given)| f64::from(residual) * f64::from(given)).sum::<f64>();
             }
             for (word, residuals) in words.zip(residuals.chunks_exact(tags)) {
-                data.add_gradient(residuals, word, &mut sums.weights);
+                data.add_slopes(residuals, word, &mut sums.weights);
             }
         };
         let evaluation = self.chain.evaluate(lattice, scores_of, &mut self.sums, absorb);
@@ -207,7 +206,8 @@ impl<'a> Objective<'a> {
         let penalised = x.len() - scale.len();
         let norm = sum(penalised, |range| x[range].iter().map(|&x| f64::from(x).powi(2)).sum());
         for sums in &self.sums {
-            update(&mut gradient[..count], &sums.weights, |sum, value| sum + value);
+            let pairs = gradient[..count].par_iter_mut().zip(&sums.weights);
+            pairs.for_each(|(slope, weight)| *slope += weight.slope);
         }
         let of_lattice = &mut gradient[count..penalised];
         of_lattice.iter_mut().zip(&evaluation.lattice).for_each(|(sum, value)| *sum += *value as f32);
@@ -221,8 +221,24 @@ impl<'a> Objective<'a> {
 
 /// Passes over all features, before and after those over the ones that matter: under an L1 term most weights stay at
 /// zero, and which ones is soon clear. The last passes find those that matter after all.
-const FIRST: usize = 12;
-const LAST: usize = 5;
+#[derive(Clone, Copy)]
+struct Legs {
+    first: usize,
+    last: usize,
+}
+
+/// From nothing.
+const LEGS: Legs = Legs { first: 12, last: 5 };
+
+/// From a sample.
+const LEGS_AFTER_SAMPLE: Legs = Legs { first: 5, last: 3 };
+
+/// Words of a sample that larger sets of examples are learned from first, when they have [`SAMPLE_OF`] times as many.
+const SAMPLE_WORDS: usize = 150_000;
+const SAMPLE_OF: usize = 3;
+
+/// Passes over all examples after those over a sample.
+const PASSES_AFTER_SAMPLE: u32 = 24;
 
 /// Part of the L1 term from which a gradient may soon move its weight.
 const NEARLY: f32 = 0.7;
@@ -274,15 +290,50 @@ impl<'a> Ground<'a> {
         let data = &self.corpus.features;
         let weights = data.weights(data.reachable(recipe.l1));
         let parameters = weights + Chain::lattice_scores(self.corpus.tags.len());
-        4 * (ROWS * parameters + parts(self.corpus.words(), weights) * weights) as u64
+        let of_parts = parts(self.corpus.words(), weights) * weights * size_of::<Weight>();
+        (4 * ROWS * parameters + of_parts) as u64
     }
 
-    /// Learns from `examples`, beginning where another fit ended.
+    /// Learns from `examples`, beginning where another fit ended, or with a sample where there are very many: what most of
+    /// them say is known from few, and passes over few are quick. `watch` hears of each pass, counted as one of the
+    /// recipe's.
     pub(crate) fn fit(
         &self,
         examples: &[Range<usize>],
         recipe: &LexicalRecipe,
         from: Option<&Fitted>,
+        mut watch: impl FnMut(usize, f64) -> ControlFlow<()>,
+    ) -> Result<Fitted, Stop> {
+        let words: usize = examples.iter().map(Range::len).sum();
+        let step = words / SAMPLE_WORDS;
+        if from.is_some() || step < SAMPLE_OF || recipe.max_iterations <= PASSES_AFTER_SAMPLE {
+            return self.search(examples, recipe, from, LEGS, watch);
+        }
+        let part: Vec<Range<usize>> = examples.iter().step_by(step).cloned().collect();
+        // As strong beside the sample as the terms are beside everything.
+        let share = 1.0 / step as f32;
+        let of_part = LexicalRecipe { l1: recipe.l1 * share, l2: recipe.l2 * share, ..recipe.clone() };
+        let of_all = LexicalRecipe { max_iterations: PASSES_AFTER_SAMPLE, ..recipe.clone() };
+        let most = recipe.max_iterations as f32;
+        let work = share * most + PASSES_AFTER_SAMPLE as f32;
+        let mut tell = |work_done: f32, objective| watch((most * work_done / work) as usize, objective);
+        let first = self.search(&part, &of_part, None, LEGS, |pass, objective| {
+            tell(share * pass as f32, objective * step as f64)
+        })?;
+        let mut fitted =
+            self.search(examples, &of_all, Some(&first), LEGS_AFTER_SAMPLE, |pass, objective| {
+                tell(share * most + pass as f32, objective)
+            })?;
+        fitted.outcome.iterations += first.outcome.iterations;
+        Ok(fitted)
+    }
+
+    fn search(
+        &self,
+        examples: &[Range<usize>],
+        recipe: &LexicalRecipe,
+        from: Option<&Fitted>,
+        legs: Legs,
         watch: impl FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<Fitted, Stop> {
         let data = &self.corpus.features;
@@ -299,9 +350,9 @@ impl<'a> Ground<'a> {
             x[lattice_end..].fill(from.scale);
         }
         let mut search = Search { recipe, done: 0, watch };
-        let mut outcome = search.go(&mut objective, &mut x, FIRST)?;
+        let mut outcome = search.go(&mut objective, &mut x, legs.first)?;
         let most = recipe.max_iterations as usize;
-        if outcome.iterations == FIRST && most > FIRST + LAST {
+        if outcome.iterations == legs.first && most > legs.first + legs.last {
             let active = objective.active(&x, recipe.l1);
             let few = data.only(&active);
             let mut small = Objective::new(self.corpus, &few, examples, active.len(), self.given, recipe.l2);
@@ -310,12 +361,12 @@ impl<'a> Ground<'a> {
             y.extend(&x[weights..]);
             // Large, and not needed for a while.
             objective.sums = Vec::new();
-            search.go(&mut small, &mut y, most - FIRST - LAST)?;
+            search.go(&mut small, &mut y, most - legs.first - legs.last)?;
             let known = small.weights();
             drop(small);
             data.scatter(&y[..known], &active, &mut x[..weights]);
             x[weights..].copy_from_slice(&y[known..]);
-            outcome = search.go(&mut objective, &mut x, LAST)?;
+            outcome = search.go(&mut objective, &mut x, legs.last)?;
         }
         outcome.iterations = search.done;
         let scale = x.get(lattice_end).copied().unwrap_or(0.0);

@@ -17,13 +17,27 @@ pub(crate) struct SparseData {
     hashes: Vec<u64>,
     /// Borders of each word's part of `of_word`.
     word_offsets: Vec<usize>,
+    /// The first weight of each of a word's features.
     of_word: Vec<u32>,
     /// On how many words each feature is.
     counts: Vec<u32>,
     /// Borders of each feature's weights.
     weight_offsets: Vec<u32>,
-    /// The tag of each weight.
+    /// The tag of each weight, with [`LAST`] where it is its feature's last.
     weight_tags: Vec<u16>,
+}
+
+/// Marks the last weight of a feature; far more tags than there can be.
+const LAST: u16 = 1 << 15;
+
+/// A weight with all that a pass reads and writes of it side by side: where they lie decides how long a pass takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Weight {
+    value: f32,
+    /// Derivative of the loss.
+    pub(crate) slope: f32,
+    /// As in [`SparseData::weight_tags`].
+    tag: u16,
 }
 
 /// Features by word while words are still being added: features are numbered in order of first occurrence.
@@ -102,6 +116,7 @@ impl SparseData {
         of_word.shrink_to_fit();
         word_offsets.insert(0, 0);
         let (weight_offsets, weight_tags) = weights(gold, hashes.len(), &word_offsets, &of_word);
+        of_word.iter_mut().for_each(|feature| *feature = weight_offsets[*feature as usize]);
         Self { hashes, word_offsets, of_word, counts, weight_offsets, weight_tags }
     }
 
@@ -118,31 +133,52 @@ impl SparseData {
 
     /// Adds a word's weights to its scores; `weights` are those of the first features.
     pub(crate) fn add_scores(&self, weights: &[f32], word: usize, scores: &mut [f32]) {
-        for range in self.weights_of(word, weights.len()) {
-            for (tag, weight) in self.weight_tags[range.clone()].iter().zip(&weights[range]) {
-                scores[usize::from(*tag)] += weight;
+        for first in self.first_weights(word, weights.len()) {
+            for (tag, weight) in self.weight_tags[first..].iter().zip(&weights[first..]) {
+                scores[usize::from(tag & !LAST)] += weight;
+                if tag & LAST != 0 {
+                    break;
+                }
             }
         }
     }
 
-    /// Adds to `gradient`, which is that of the first features' weights, what a word's `residuals` (a tag's probability
-    /// minus truth) say about them.
-    pub(crate) fn add_gradient(&self, residuals: &[f32], word: usize, gradient: &mut [f32]) {
-        for range in self.weights_of(word, gradient.len()) {
-            for (tag, sum) in self.weight_tags[range.clone()].iter().zip(&mut gradient[range]) {
-                *sum += residuals[usize::from(*tag)];
+    /// Puts the weights of the first features `into` a row of their own, with no slope yet.
+    pub(crate) fn lay_out(&self, weights: &[f32], into: &mut Vec<Weight>) {
+        into.clear();
+        let pairs = weights.iter().zip(&self.weight_tags);
+        into.extend(pairs.map(|(&value, &tag)| Weight { value, slope: 0.0, tag }));
+    }
+
+    /// [`Self::add_scores`] from weights that are laid out.
+    pub(crate) fn add_scores_laid_out(&self, weights: &[Weight], word: usize, scores: &mut [f32]) {
+        for first in self.first_weights(word, weights.len()) {
+            for weight in &weights[first..] {
+                scores[usize::from(weight.tag & !LAST)] += weight.value;
+                if weight.tag & LAST != 0 {
+                    break;
+                }
             }
         }
     }
 
-    /// The weights of each feature of a word, as far as they are among the first `count`.
-    fn weights_of(&self, word: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
+    /// Adds to the slopes of a word's weights what its `residuals` (a tag's probability minus truth) say about them.
+    pub(crate) fn add_slopes(&self, residuals: &[f32], word: usize, weights: &mut [Weight]) {
+        for first in self.first_weights(word, weights.len()) {
+            for weight in &mut weights[first..] {
+                weight.slope += residuals[usize::from(weight.tag & !LAST)];
+                if weight.tag & LAST != 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The first weight of each feature of a word, as far as they are among the first `count`.
+    fn first_weights(&self, word: usize, count: usize) -> impl Iterator<Item = usize> {
         let features = &self.of_word[self.word_offsets[word]..self.word_offsets[word + 1]];
         // A word's features rise, so those without weights are its last.
-        features
-            .iter()
-            .map(|&feature| self.weight_range(feature as usize))
-            .take_while(move |range| range.end <= count)
+        features.iter().map(|&first| first as usize).take_while(move |&first| first < count)
     }
 
     /// The weights of the first features as a table for the head; weights smaller than `prune_below` are left out.
@@ -155,7 +191,7 @@ impl SparseData {
             let range = self.weight_range(feature as usize);
             let row = self.weight_tags[range.clone()].iter().zip(&weights[range]);
             let row = row.filter(|(_, weight)| weight.abs() > 0.0 && weight.abs() >= prune_below);
-            entries.extend(row.map(|(&tag, &weight)| Entry { tag, weight }));
+            entries.extend(row.map(|(&tag, &weight)| Entry { tag: tag & !LAST, weight }));
             if entries.len() > offsets[offsets.len() - 1] as usize {
                 hashes.push(self.hashes[feature as usize]);
                 offsets.push(entries.len() as u32);
@@ -166,18 +202,19 @@ impl SparseData {
 
     /// The same words with `features` alone, which rise.
     pub(crate) fn only(&self, features: &[u32]) -> Self {
-        let mut new = vec![u32::MAX; self.hashes.len()];
-        features.iter().zip(0..).for_each(|(&old, number)| new[old as usize] = number);
+        let (mut weight_offsets, mut weight_tags) = (vec![0], Vec::new());
+        let mut new = vec![u32::MAX; self.weight_tags.len()];
+        for &feature in features {
+            let range = self.weight_range(feature as usize);
+            new[range.start] = weight_tags.len() as u32;
+            weight_tags.extend_from_slice(&self.weight_tags[range]);
+            weight_offsets.push(weight_tags.len() as u32);
+        }
         let (mut word_offsets, mut of_word) = (vec![0], Vec::new());
         for borders in self.word_offsets.windows(2) {
             let row = self.of_word[borders[0]..borders[1]].iter().map(|&old| new[old as usize]);
-            of_word.extend(row.filter(|&number| number != u32::MAX));
+            of_word.extend(row.filter(|&first| first != u32::MAX));
             word_offsets.push(of_word.len());
-        }
-        let (mut weight_offsets, mut weight_tags) = (vec![0], Vec::new());
-        for &feature in features {
-            weight_tags.extend_from_slice(&self.weight_tags[self.weight_range(feature as usize)]);
-            weight_offsets.push(weight_tags.len() as u32);
         }
         let hashes = features.iter().map(|&feature| self.hashes[feature as usize]).collect();
         let counts = features.iter().map(|&feature| self.counts[feature as usize]).collect();
@@ -226,10 +263,12 @@ fn weights(gold: &[Tag], features: usize, word_offsets: &[usize], of_word: &[u32
     let mut pairs: Vec<(u32, Tag)> = others.into_iter().collect();
     pairs.extend((0..).zip(first).filter(|(_, tag)| *tag != NONE));
     pairs.sort_unstable();
-    let mut offsets = Vec::with_capacity(features + 1);
+    let mut offsets: Vec<u32> = Vec::with_capacity(features + 1);
     offsets.extend((0..=features as u32).scan(0, |at, feature| {
         *at += pairs[*at..].iter().take_while(|pair| pair.0 < feature).count();
         Some(*at as u32)
     }));
-    (offsets, pairs.into_iter().map(|(_, tag)| tag).collect())
+    let mut tags: Vec<u16> = pairs.into_iter().map(|(_, tag)| tag).collect();
+    offsets[1..].iter().for_each(|&end| tags[end as usize - 1] |= LAST);
+    (offsets, tags)
 }
