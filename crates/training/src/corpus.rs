@@ -201,7 +201,8 @@ fn examples(
     examples
 }
 
-/// Bytes of memory that a byte of text takes as words and features, in both directions; measured on English letters.
+/// Bytes of memory that a byte of text takes as words and features, with room for the optimiser's rows; measured on English
+/// letters.
 const BYTES_PER_BYTE: u64 = 200;
 
 /// About how much memory the documents take as a corpus with its sparse data.

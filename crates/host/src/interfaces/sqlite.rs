@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(integer(&session.execute(LONG, &[]).expect("as long as it takes")), 100_000);
 
         // A connection that another call still uses.
-        let held = session.0.connection.lock().expect("the connection");
+        let _held = session.0.connection.lock().expect("the connection");
         assert!(at_once("SELECT a FROM t").is_none());
     }
 }
