@@ -294,21 +294,30 @@ impl<'a> Ground<'a> {
         (4 * ROWS * parameters + of_parts) as u64
     }
 
-    /// Learns from `examples`, beginning where another fit ended, or with a sample where there are very many: what most of
-    /// them say is known from few, and passes over few are quick. `watch` hears of each pass, counted as one of the
-    /// recipe's.
+    /// Learns from `examples`, beginning where another fit ended, or with a sample where there are very many. `watch` hears of
+    /// each pass, counted as one of the recipe's.
     pub(crate) fn fit(
         &self,
         examples: &[Range<usize>],
         recipe: &LexicalRecipe,
         from: Option<&Fitted>,
-        mut watch: impl FnMut(usize, f64) -> ControlFlow<()>,
+        watch: impl FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<Fitted, Stop> {
-        let words: usize = examples.iter().map(Range::len).sum();
-        let step = words / SAMPLE_WORDS;
+        let step = examples.iter().map(Range::len).sum::<usize>() / SAMPLE_WORDS;
         if from.is_some() || step < SAMPLE_OF || recipe.max_iterations <= PASSES_AFTER_SAMPLE {
             return self.search(examples, recipe, from, LEGS, watch);
         }
+        self.fit_after_sample(examples, recipe, step, watch)
+    }
+
+    /// Learns from each `step`-th example first: what most of them say is known from few, and passes over few are quick.
+    fn fit_after_sample(
+        &self,
+        examples: &[Range<usize>],
+        recipe: &LexicalRecipe,
+        step: usize,
+        mut watch: impl FnMut(usize, f64) -> ControlFlow<()>,
+    ) -> Result<Fitted, Stop> {
         let part: Vec<Range<usize>> = examples.iter().step_by(step).cloned().collect();
         // As strong beside the sample as the terms are beside everything.
         let share = 1.0 / step as f32;

@@ -133,14 +133,11 @@ impl SparseData {
 
     /// Adds a word's weights to its scores; `weights` are those of the first features.
     pub(crate) fn add_scores(&self, weights: &[f32], word: usize, scores: &mut [f32]) {
-        for first in self.first_weights(word, weights.len()) {
-            for (tag, weight) in self.weight_tags[first..].iter().zip(&weights[first..]) {
-                scores[usize::from(tag & !LAST)] += weight;
-                if tag & LAST != 0 {
-                    break;
-                }
-            }
-        }
+        self.visit(word, weights.len(), |at| {
+            let tag = self.weight_tags[at];
+            scores[usize::from(tag & !LAST)] += weights[at];
+            tag
+        });
     }
 
     /// Puts the weights of the first features `into` a row of their own, with no slope yet.
@@ -152,33 +149,36 @@ impl SparseData {
 
     /// [`Self::add_scores`] from weights that are laid out.
     pub(crate) fn add_scores_laid_out(&self, weights: &[Weight], word: usize, scores: &mut [f32]) {
-        for first in self.first_weights(word, weights.len()) {
-            for weight in &weights[first..] {
-                scores[usize::from(weight.tag & !LAST)] += weight.value;
-                if weight.tag & LAST != 0 {
-                    break;
-                }
-            }
-        }
+        self.visit(word, weights.len(), |at| {
+            let Weight { value, tag, .. } = weights[at];
+            scores[usize::from(tag & !LAST)] += value;
+            tag
+        });
     }
 
     /// Adds to the slopes of a word's weights what its `residuals` (a tag's probability minus truth) say about them.
     pub(crate) fn add_slopes(&self, residuals: &[f32], word: usize, weights: &mut [Weight]) {
-        for first in self.first_weights(word, weights.len()) {
-            for weight in &mut weights[first..] {
-                weight.slope += residuals[usize::from(weight.tag & !LAST)];
-                if weight.tag & LAST != 0 {
-                    break;
-                }
-            }
-        }
+        self.visit(word, weights.len(), |at| {
+            let weight = &mut weights[at];
+            weight.slope += residuals[usize::from(weight.tag & !LAST)];
+            weight.tag
+        });
     }
 
-    /// The first weight of each feature of a word, as far as they are among the first `count`.
-    fn first_weights(&self, word: usize, count: usize) -> impl Iterator<Item = usize> {
-        let features = &self.of_word[self.word_offsets[word]..self.word_offsets[word + 1]];
-        // A word's features rise, so those without weights are its last.
-        features.iter().map(|&first| first as usize).take_while(move |&first| first < count)
+    /// Goes through the weights of a word's features, as far as they are among the first `count`; `each` gives back the
+    /// weight's tag, as in `weight_tags`.
+    #[inline]
+    fn visit(&self, word: usize, count: usize, mut each: impl FnMut(usize) -> u16) {
+        for &first in &self.of_word[self.word_offsets[word]..self.word_offsets[word + 1]] {
+            let mut at = first as usize;
+            // A word's features rise, so those without weights are its last.
+            if at >= count {
+                break;
+            }
+            while each(at) & LAST == 0 {
+                at += 1;
+            }
+        }
     }
 
     /// The weights of the first features as a table for the head; weights smaller than `prune_below` are left out.

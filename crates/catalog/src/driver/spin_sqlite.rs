@@ -99,7 +99,7 @@ impl SpinConnection {
 }
 
 /// Runs one statement to its end. Queries by the interface's synchronous call: readers of this database wait for nobody, and
-/// the stream and the future of the asynchronous answer cost several times the query.
+/// a stream and a future are dear for an answer that is there at once.
 async fn run(
     connection: &sqlite::Connection,
     sql: &str,

@@ -90,6 +90,24 @@ fn passes_over_the_features_that_matter_end_where_passes_over_all_do() {
 }
 
 #[test]
+fn after_a_sample_few_passes_end_where_many_do() {
+    let corpus = corpus();
+    let recipe = LexicalRecipe { tolerance: 0.0, ..LexicalRecipe::default() };
+    let ground = Ground::new(&corpus, None);
+    let go = |_, _| ControlFlow::Continue(());
+    let all = ground.fit(&corpus.examples, &recipe, None, go).expect("finite").outcome.objective;
+    let mut passes = Vec::new();
+    let watch = |pass, _| {
+        passes.push(pass);
+        ControlFlow::Continue(())
+    };
+    let sampled = ground.fit_after_sample(&corpus.examples, &recipe, 2, watch).expect("finite").outcome;
+    assert!(sampled.objective < 1.02 * all, "{} instead of {all}", sampled.objective);
+    assert!(sampled.iterations > PASSES_AFTER_SAMPLE as usize, "the sample was learned from too");
+    assert!(passes.is_sorted() && passes.iter().all(|&pass| pass <= recipe.max_iterations as usize));
+}
+
+#[test]
 fn learning_stops_when_told() {
     let corpus = corpus();
     let ground = Ground::new(&corpus, None);
