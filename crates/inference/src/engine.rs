@@ -4,11 +4,15 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{Bundle, Emissions, Encoder, EncoderRef, Graph, GraphError, HEAD_FILE, Head, Inputs, Manifest};
+use model::{
+    Bundle, Emissions, Encoder, EncoderRef, FileRef, Graph, GraphError, HEAD_FILE, Head, Inputs, LAYERS_FILE,
+    Manifest,
+};
 
 use crate::cache::Cache;
 use crate::digest::{is_sha256, sha256_of};
 use crate::encoder::{OpenError, OpenVinoEncoder};
+use crate::layers::{LayersError, TunablePackage, open_with};
 use crate::package::{BIN_FILE, EncoderManifest, EncoderPackage, MANIFEST_FILE, XML_FILE};
 use crate::settings::Settings;
 use crate::source::{BundleSource, SourceError};
@@ -90,6 +94,28 @@ impl Engine {
         })
     }
 
+    /// The layers of a packaged encoder, for tuning.
+    ///
+    /// # Errors
+    /// [`GraphError::Failed`] when the package cannot be read.
+    pub fn tunable(&self, package: &EncoderPackage) -> Result<TunablePackage, GraphError> {
+        TunablePackage::new(package.clone(), self.settings.clone())
+    }
+
+    /// Opens a packaged encoder with the tuned layers in `file`, or gives the one that models are already served with.
+    ///
+    /// # Errors
+    /// [`GraphError::Failed`]: `file` is not of this encoder, or the machine can't open it.
+    pub fn tuned(&self, package: &EncoderPackage, file: &[u8]) -> Result<Arc<OpenVinoEncoder>, GraphError> {
+        self.encoders.get(&tuned_name(&package.digest, &model::sha256_hex(file)), || {
+            let (xml, bin) = (package.folder.join(XML_FILE), package.folder.join(BIN_FILE));
+            let bytes = fs::metadata(&bin).map_or(0, |metadata| metadata.len());
+            open_with(&package.digest, package.manifest.clone(), (&xml, &bin), file, &self.settings)
+                .map(|encoder| (encoder, bytes))
+                .map_err(|error| GraphError::Failed(error.to_string()))
+        })
+    }
+
     /// The graph of a bundle that is not stored yet: what [`Engine::open`] gives once it is.
     ///
     /// # Errors
@@ -125,8 +151,9 @@ impl Engine {
             return Err(files.damaged(format!("its manifest is that of model {}", manifest.model_id)));
         }
         let (head, bytes) = files.head(&manifest)?;
-        let encoder =
-            manifest.encoder.as_ref().map(|reference| self.encoder(reference, &files)).transpose()?;
+        let layers = manifest.files.get(LAYERS_FILE);
+        let encoder = manifest.encoder.as_ref().map(|reference| self.encoder(reference, layers, &files));
+        let encoder = encoder.transpose()?;
         tracing::info!(
             model = name,
             encoder = encoder.as_ref().map(|encoder| encoder.digest()),
@@ -136,28 +163,42 @@ impl Engine {
         Ok((model, bytes))
     }
 
-    fn encoder(&self, reference: &EncoderRef, files: &Files<'_>) -> Result<Arc<OpenVinoEncoder>, GraphError> {
+    /// The encoder that a model refers to, with the tuned layers that its bundle has.
+    fn encoder(
+        &self,
+        reference: &EncoderRef,
+        layers: Option<&FileRef>,
+        files: &Files<'_>,
+    ) -> Result<Arc<OpenVinoEncoder>, GraphError> {
         let digest = reference.digest.as_str();
         if !is_sha256(digest) {
             return Err(files.damaged(format!("{digest:?} is no encoder digest")));
         }
-        self.encoders.get(digest, || {
-            let json = files.verified(&format!("encoders/{digest}/{MANIFEST_FILE}"), digest)?;
-            let json = fs::read(&json).map_err(|error| GraphError::Failed(error.to_string()))?;
-            let manifest = EncoderManifest::parse(&json)
-                .map_err(|reason| files.damaged(format!("manifest of encoder {digest}: {reason}")))?;
-            let part =
-                |name: &str| files.verified(&format!("encoders/{digest}/{name}"), &manifest.files[name]);
-            let (xml, bin) = (part(XML_FILE)?, part(BIN_FILE)?);
+        let name = layers.map_or(digest.to_owned(), |layers| tuned_name(digest, &layers.sha256));
+        self.encoders.get(&name, || {
+            let (manifest, xml, bin) = files.package(digest)?;
             let bytes = fs::metadata(&bin).map_or(0, |metadata| metadata.len());
-            OpenVinoEncoder::from_files(digest.to_owned(), manifest, &xml, &bin, &self.settings)
-                .map(|encoder| (encoder, bytes))
-                .map_err(|error| match error {
-                    OpenError::Package(error) => files.damaged(error.to_string()),
-                    other => GraphError::Failed(other.to_string()),
-                })
+            let opened = match layers {
+                None => OpenVinoEncoder::from_files(digest.to_owned(), manifest, &xml, &bin, &self.settings)
+                    .map_err(LayersError::from),
+                Some(layers) => {
+                    let layers = files.bundled(LAYERS_FILE, layers)?;
+                    open_with(digest, manifest, (&xml, &bin), &layers, &self.settings)
+                }
+            };
+            opened.map(|encoder| (encoder, bytes)).map_err(|error| match error {
+                LayersError::Unfit(_) | LayersError::Open(OpenError::Package(_)) => {
+                    files.damaged(error.to_string())
+                }
+                LayersError::Files(_) | LayersError::Open(_) => GraphError::Failed(error.to_string()),
+            })
         })
     }
+}
+
+/// What an encoder with tuned layers is kept under.
+fn tuned_name(encoder: &str, layers: &str) -> String {
+    format!("{encoder}+{layers}")
 }
 
 /// Head and encoder in one.
@@ -207,19 +248,36 @@ impl Files<'_> {
         let expected = manifest.files.get(HEAD_FILE);
         let expected =
             expected.ok_or_else(|| self.damaged(format!("its manifest does not list {HEAD_FILE}")))?;
-        let path = format!("models/{}/{HEAD_FILE}", self.model);
-        let mut bytes = self.read(&path, self.source.fetch(&path))?;
-        if expected.verify(HEAD_FILE, &bytes).is_err() {
-            self.source.discard(&path);
-            bytes = self.read(&path, self.source.fetch(&path))?;
-            expected.verify(HEAD_FILE, &bytes).map_err(|error| self.damaged(error.to_string()))?;
-        }
+        let bytes = self.bundled(HEAD_FILE, expected)?;
         let head = Head::from_bytes(&bytes).map_err(|error| self.damaged(error.to_string()))?;
         let tags = manifest.tag_set().map_err(|error| self.damaged(error.to_string()))?.len();
         if head.tags() != tags {
             return Err(self.damaged(format!("{HEAD_FILE} has {} tags, the manifest {tags}", head.tags())));
         }
         Ok((head, bytes.len() as u64))
+    }
+
+    /// A file of the bundle, fetched a second time where a local copy is not what it should be.
+    fn bundled(&self, name: &str, expected: &FileRef) -> Result<Vec<u8>, GraphError> {
+        let path = format!("models/{}/{name}", self.model);
+        let mut bytes = self.read(&path, self.source.fetch(&path))?;
+        if expected.verify(name, &bytes).is_err() {
+            self.source.discard(&path);
+            bytes = self.read(&path, self.source.fetch(&path))?;
+            expected.verify(name, &bytes).map_err(|error| self.damaged(error.to_string()))?;
+        }
+        Ok(bytes)
+    }
+
+    /// The encoder package `digest`: what it says of itself, its graph and its weights.
+    fn package(&self, digest: &str) -> Result<(EncoderManifest, PathBuf, PathBuf), GraphError> {
+        let json = self.verified(&format!("encoders/{digest}/{MANIFEST_FILE}"), digest)?;
+        let json = fs::read(&json).map_err(|error| GraphError::Failed(error.to_string()))?;
+        let manifest = EncoderManifest::parse(&json)
+            .map_err(|reason| self.damaged(format!("manifest of encoder {digest}: {reason}")))?;
+        let part = |name: &str| self.verified(&format!("encoders/{digest}/{name}"), &manifest.files[name]);
+        let (xml, bin) = (part(XML_FILE)?, part(BIN_FILE)?);
+        Ok((manifest, xml, bin))
     }
 
     /// A local file of `path` with digest `expected`, fetched a second time where a local copy is not what it should be.

@@ -38,6 +38,7 @@ mod digest;
 mod encoder;
 mod engine;
 mod ir;
+mod layers;
 mod library;
 mod package;
 mod requests;
@@ -48,6 +49,7 @@ mod source;
 pub use encoder::{OpenError, OpenVinoEncoder, computed};
 pub use engine::{Engine, EngineLimits, Held, MODEL_NAME_BYTES_MAX};
 pub use ir::{IrError, Weights};
+pub use layers::TunablePackage;
 pub use library::{LIBRARY_VARIABLE, Library, LibraryError, PROJECT_FOLDER};
 pub use package::{
     BIN_FILE, Conversion, EncoderManifest, EncoderPackage, MANIFEST_FILE, PackageError, TOKENIZER_FILE,

@@ -8,6 +8,7 @@ pub mod features;
 mod graph;
 mod head;
 mod inputs;
+mod layers;
 mod manifest;
 pub mod product;
 mod recipe;
@@ -19,10 +20,12 @@ mod word_pieces;
 pub use bundle::{Bundle, BundleError, hex, sha256_hex};
 pub use graph::{Emissions, Encoder, Graph, GraphError, Inputs, Pieces};
 pub use head::{Entry, Head, HeadError, Layout, Network, Sparse};
+pub use layers::{Activation, LAYER_TENSORS, LayerShape, LayerWeights, TunableEncoder};
 pub use manifest::{
-    EncoderRef, FORMAT, FileRef, HEAD_FILE, Lattice, Lineage, MANIFEST_FILE, Manifest, ManifestError, Split,
+    EncoderRef, FORMAT, FileRef, HEAD_FILE, LAYERS_FILE, Lattice, Lineage, MANIFEST_FILE, Manifest,
+    ManifestError, Split,
 };
-pub use recipe::{ContextualRecipe, LexicalRecipe, Recipe, RecipeKind, SequenceBreak};
+pub use recipe::{ContextualRecipe, LexicalRecipe, Recipe, RecipeKind, SequenceBreak, TuningRecipe};
 pub use serving::{Preparation, Prepared, ServingError, ServingModel};
 pub use tensors::{NamedTensor, TensorType};
 pub use windows::{Familiarity, PieceTokenizer, TokenizerError};

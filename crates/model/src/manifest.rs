@@ -13,6 +13,9 @@ pub const FORMAT: u32 = 1;
 /// Name of the head's file in a bundle.
 pub const HEAD_FILE: &str = "head.bin";
 
+/// Name of the file with the encoder's tuned layers in a bundle; present exactly for tuned recipes.
+pub const LAYERS_FILE: &str = "layers.bin";
+
 /// Name of the manifest's file in a stored bundle.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
@@ -37,7 +40,7 @@ pub struct Manifest {
     /// Bonus of the best reading, not of confidences, for each entity after a word outside: at the best F1, an entity
     /// that is less likely than not may be worth finding.
     pub boldness: f32,
-    /// The encoder the head was trained over; present exactly for contextual recipes.
+    /// The encoder the head was trained over; present exactly for recipes that read one.
     pub encoder: Option<EncoderRef>,
     /// The bundle's other files by name.
     pub files: BTreeMap<String, FileRef>,
@@ -196,6 +199,7 @@ impl Manifest {
     pub fn validate(&self) -> Result<(), ManifestError> {
         let tags = self.tag_set()?.len();
         let lattice = &self.lattice;
+        let tuned = self.recipe.kind == RecipeKind::Tuned;
         let scores = [&lattice.transitions, &lattice.start, &lattice.end];
         let problem = if lattice.transitions.len() != tags * tags
             || lattice.start.len() != tags
@@ -208,10 +212,12 @@ impl Manifest {
             "the temperature is not positive"
         } else if !(self.boldness.is_finite() && self.boldness >= 0.0) {
             "the boldness is negative"
-        } else if (self.recipe.kind == RecipeKind::Contextual) != self.encoder.is_some()
+        } else if self.recipe.kind.reads_encoder() != self.encoder.is_some()
             || self.encoder.is_some() != self.recipe.contextual.is_some()
         {
             "recipe and encoder do not fit"
+        } else if tuned != self.recipe.tuning.is_some() || tuned != self.files.contains_key(LAYERS_FILE) {
+            "recipe and tuned layers do not fit"
         } else if self.recipe.sequence_words == 0 {
             "sequences must hold at least one word"
         } else if !self.files.contains_key(HEAD_FILE) {

@@ -16,8 +16,12 @@ pub struct Recipe {
     pub sequence_words: u32,
     /// Sparse features of the words themselves.
     pub lexical: LexicalRecipe,
-    /// What a pretrained encoder says about each word; present exactly when `kind` is `contextual`.
+    /// What a pretrained encoder says about each word; present exactly when `kind` reads one.
     pub contextual: Option<ContextualRecipe>,
+    /// How the encoder itself is tuned; present exactly when `kind` is `tuned`. Not written where absent, so that the
+    /// digests of models from before this part still hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningRecipe>,
 }
 
 /// The families of recipes.
@@ -28,6 +32,15 @@ pub enum RecipeKind {
     Lexical,
     /// A frozen pretrained encoder and the lexical features.
     Contextual,
+    /// As `Contextual`, over an encoder whose upper layers were tuned to the project's own labels.
+    Tuned,
+}
+
+impl RecipeKind {
+    /// Whether models of this family read an encoder.
+    pub fn reads_encoder(self) -> bool {
+        self != Self::Lexical
+    }
 }
 
 /// What no entity reaches over.
@@ -101,6 +114,31 @@ pub struct ContextualRecipe {
     pub lexical_share: Option<f32>,
 }
 
+/// How the encoder's upper layers are tuned, before anything else is learned over what it says (AdamW: Loshchilov and
+/// Hutter 2019, "Decoupled weight decay regularization").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TuningRecipe {
+    /// Layers that are tuned, from the highest one that is read downwards.
+    pub layers: u32,
+    /// Parts of the documents. What the rest of the model learns from is said about each part by an encoder tuned without it.
+    pub folds: u32,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Word pieces of one optimiser step, as near as whole windows allow.
+    pub batch_pieces: u32,
+    /// Step length at its highest, after warm-up and before the linear way down to zero.
+    pub learning_rate: f32,
+    /// The same for the linear map to tags that the layers are tuned under, which is thrown away afterwards.
+    pub head_learning_rate: f32,
+    /// Part of the steps in which the step length grows.
+    pub warm_up: f32,
+    /// Decay of the matrices per step, times the step length.
+    pub weight_decay: f32,
+    /// Part of what each half of a layer adds switched off in each step.
+    pub dropout: f32,
+}
+
 impl Recipe {
     /// The lexical recipe with its default settings.
     pub fn lexical() -> Self {
@@ -110,6 +148,7 @@ impl Recipe {
             sequence_words: 400,
             lexical: LexicalRecipe::default(),
             contextual: None,
+            tuning: None,
         }
     }
 
@@ -120,6 +159,11 @@ impl Recipe {
             contextual: Some(ContextualRecipe::default()),
             ..Self::lexical()
         }
+    }
+
+    /// The tuned recipe with its default settings.
+    pub fn tuned() -> Self {
+        Self { kind: RecipeKind::Tuned, tuning: Some(TuningRecipe::default()), ..Self::contextual() }
     }
 }
 
@@ -155,6 +199,22 @@ impl Default for ContextualRecipe {
             l1: 16.0,
             l2: 4.0,
             lexical_share: None,
+        }
+    }
+}
+
+impl Default for TuningRecipe {
+    fn default() -> Self {
+        Self {
+            layers: 2,
+            folds: 2,
+            epochs: 3,
+            batch_pieces: 1024,
+            learning_rate: 1e-4,
+            head_learning_rate: 1e-3,
+            warm_up: 0.1,
+            weight_decay: 1e-2,
+            dropout: 0.1,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::checkpoint::{Activation, Checkpoint, Config, Tensors};
+use model::Activation;
+
+use super::checkpoint::{Checkpoint, Config, Tensors};
 use super::graph::{GraphWriter, Port, Precision};
 use super::{IrError, Weights};
 

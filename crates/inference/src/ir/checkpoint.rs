@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use memmap2::Mmap;
+use model::Activation;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
@@ -17,17 +18,6 @@ pub(crate) enum Architecture {
     Bert,
     /// Positions count from `pad_token_id + 1` (XLM-RoBERTa, RoBERTa, CamemBERT: fairseq's convention).
     Roberta,
-}
-
-/// The non-linearity of the feed-forward part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// `x * Φ(x)` with the error function.
-    Gelu,
-    /// Its approximation with the hyperbolic tangent.
-    GeluTanh,
-    /// `max(x, 0)`.
-    Relu,
 }
 
 /// The part of `config.json` that decides the computation.

@@ -8,10 +8,13 @@ mod bert;
 mod checkpoint;
 mod graph;
 mod weights;
+mod written;
 
 pub(crate) use bert::write_encoder;
 pub(crate) use checkpoint::{Architecture, Checkpoint};
 pub use weights::Weights;
+pub(crate) use weights::{Quantized, dequantize, quantize};
+pub(crate) use written::{Place, Written};
 
 use thiserror::Error;
 

@@ -26,9 +26,11 @@ pub enum Weights {
 
 /// Rows of 8-bit integers and a factor for each.
 #[derive(Debug, PartialEq)]
-struct Quantized {
-    values: Vec<u8>,
-    scales: Vec<u8>,
+pub(crate) struct Quantized {
+    /// Signed 8-bit integers.
+    pub(crate) values: Vec<u8>,
+    /// Little-endian floats, one per row.
+    pub(crate) scales: Vec<u8>,
 }
 
 impl Weights {
@@ -54,7 +56,7 @@ impl Weights {
 }
 
 /// Each row divided by its largest magnitude and rounded to whole steps.
-fn quantize(name: &str, inputs: usize, bytes: &[u8]) -> Result<Quantized, IrError> {
+pub(crate) fn quantize(name: &str, inputs: usize, bytes: &[u8]) -> Result<Quantized, IrError> {
     let mut quantized = Quantized { values: Vec::with_capacity(bytes.len() / 4), scales: Vec::new() };
     let mut row = Vec::with_capacity(inputs);
     for bytes in bytes.chunks_exact(inputs * 4) {
@@ -75,6 +77,18 @@ fn quantize(name: &str, inputs: usize, bytes: &[u8]) -> Result<Quantized, IrErro
     Ok(quantized)
 }
 
+/// The floats that quantized rows stand for.
+pub(crate) fn dequantize(quantized: &Quantized) -> Vec<f32> {
+    let scales = quantized.scales.as_chunks::<4>().0;
+    let inputs = (quantized.values.len() / scales.len().max(1)).max(1);
+    let rows = quantized.values.chunks_exact(inputs).zip(scales);
+    let floats = rows.flat_map(|(row, scale)| {
+        let scale = f32::from_le_bytes(*scale);
+        row.iter().map(move |&value| f32::from(value as i8) * scale)
+    });
+    floats.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,10 +104,10 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec(-1e3f32..1e3, 5), 1..6),
         ) {
             let quantized = quantize("w", 5, &bytes(&rows.concat())).expect("finite weights");
+            let restored = dequantize(&quantized);
             let scales = quantized.scales.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-            for ((row, values), scale) in rows.iter().zip(quantized.values.chunks_exact(5)).zip(scales) {
-                for (weight, value) in row.iter().zip(values) {
-                    let restored = f32::from(*value as i8) * scale;
+            for ((row, restored), scale) in rows.iter().zip(restored.chunks_exact(5)).zip(scales) {
+                for (weight, restored) in row.iter().zip(restored) {
                     prop_assert!((weight - restored).abs() <= scale * 0.5001, "{weight} became {restored}");
                 }
             }

@@ -6,4 +6,5 @@ mod bundles;
 mod encoder;
 mod engine;
 mod family;
+mod layers;
 mod support;
