@@ -4,7 +4,7 @@ use crate::TrainError;
 use crate::request::TrainingEncoder;
 use crate::surroundings::Trail;
 use crate::vectors::{Vectors, rounded};
-use model::Pieces;
+use model::{Encoder, Pieces};
 use sha2::{Digest, Sha256};
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
@@ -18,38 +18,44 @@ const STEP_WINDOWS: usize = 16;
 /// A call of the encoder takes about this long, so that a wish to stop is heard soon, whatever encoder and machine.
 const STEP: Duration = Duration::from_millis(400);
 
+/// An encoder that is asked, and its name for errors.
+pub(crate) struct Voice<'a> {
+    pub(crate) encoder: &'a dyn Encoder,
+    pub(crate) name: &'a str,
+}
+
+/// Asks encoders, a few windows at a time.
+pub(crate) struct Reader {
+    /// Windows that are asked about at once.
+    step: usize,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { step: STEP_WINDOWS }
+    }
+}
+
 /// Vectors of all words; those that an earlier attempt has left on the `trail` are taken from there. `watch` hears which
 /// part is done.
 pub(crate) fn encode(
     documents: &[Pieces],
     encoder: &TrainingEncoder<'_>,
     trail: &Trail<'_>,
-    mut watch: impl FnMut(f32) -> ControlFlow<()>,
+    watch: impl FnMut(f32) -> ControlFlow<()>,
 ) -> Result<Vectors, TrainError> {
-    let width = encoder.encoder.width();
-    let words: usize = documents.iter().map(|pieces| pieces.first_pieces.len()).sum();
-    let all = documents.iter().map(|pieces| pieces.windows).sum::<usize>().max(1);
-    let mut vectors = Vectors::new(width, words)?;
-    let (mut step, mut done) = (STEP_WINDOWS, 0);
-    for group in crate::parallel::runs(documents.iter().map(|pieces| pieces.windows), WINDOWS) {
-        let pieces = join(&documents[group]);
-        let said = trail.shared(
-            |hash| identify(hash, encoder, &pieces),
-            pieces.first_pieces.len() * width,
-            || say(&pieces, encoder, &mut step, |windows| watch((done + windows) as f32 / all as f32)),
-        )?;
-        vectors.extend(&said)?;
-        done += pieces.windows;
-        if watch(done as f32 / all as f32).is_break() {
-            return Err(TrainError::Cancelled);
-        }
-    }
+    let words = documents.iter().map(|pieces| pieces.first_pieces.len()).sum();
+    let mut vectors = Vectors::new(encoder.encoder.width(), words)?;
+    let documents: Vec<&Pieces> = documents.iter().collect();
+    let voice = Voice { encoder: encoder.encoder, name: &encoder.reference.name };
+    let keep = |said: &[u16]| vectors.extend(said);
+    Reader::default().all(&documents, &voice, &encoder.reference.digest, trail, watch, keep)?;
     Ok(vectors)
 }
 
-/// Everything that decides what an encoder says.
-fn identify(hash: &mut Sha256, encoder: &TrainingEncoder<'_>, pieces: &Pieces) {
-    hash.update(&encoder.reference.digest);
+/// Everything that decides what the encoder that `identity` names says.
+fn identify(hash: &mut Sha256, identity: &str, pieces: &Pieces) {
+    hash.update(identity);
     hash.update((pieces.length as u64).to_le_bytes());
     for values in [&pieces.input_ids, &pieces.attention_mask, &pieces.first_pieces] {
         hash.update((values.len() as u64).to_le_bytes());
@@ -57,41 +63,71 @@ fn identify(hash: &mut Sha256, encoder: &TrainingEncoder<'_>, pieces: &Pieces) {
     }
 }
 
-/// What the encoder says, rounded, a few windows at a time. `watch` hears how many are done.
-fn say(
-    pieces: &Pieces,
-    encoder: &TrainingEncoder<'_>,
-    step: &mut usize,
-    mut watch: impl FnMut(usize) -> ControlFlow<()>,
-) -> Result<Vec<u16>, TrainError> {
-    let width = encoder.encoder.width();
-    let mismatch = |reason| TrainError::EncoderMismatch { name: encoder.reference.name.clone(), reason };
-    let mut all = Vec::with_capacity(pieces.first_pieces.len() * width);
-    let mut row = 0;
-    while row < pieces.windows {
-        let rows = row..pieces.windows.min(row + *step);
-        row = rows.end;
-        let part = cut(pieces, rows);
-        let begun = Instant::now();
-        let said = encoder.encoder.encode(&part)?;
-        match begun.elapsed() {
-            fast if fast < STEP / 2 => *step *= 2,
-            slow if slow > STEP => *step = (*step / 2).max(1),
-            _ => {}
+impl Reader {
+    /// Hands `keep` what `voice` says about all words in their order, rounded, some documents at a time.
+    pub(crate) fn all(
+        &mut self,
+        documents: &[&Pieces],
+        voice: &Voice<'_>,
+        identity: &str,
+        trail: &Trail<'_>,
+        mut watch: impl FnMut(f32) -> ControlFlow<()>,
+        mut keep: impl FnMut(&[u16]) -> std::io::Result<()>,
+    ) -> Result<(), TrainError> {
+        let all = documents.iter().map(|pieces| pieces.windows).sum::<usize>().max(1);
+        let mut done = 0;
+        for group in crate::parallel::runs(documents.iter().map(|pieces| pieces.windows), WINDOWS) {
+            let pieces = join(documents[group].iter().copied());
+            let said = trail.shared(
+                |hash| identify(hash, identity, &pieces),
+                pieces.first_pieces.len() * voice.encoder.width(),
+                || self.say(&pieces, voice, |windows| watch((done + windows) as f32 / all as f32)),
+            )?;
+            keep(&said)?;
+            done += pieces.windows;
+            if watch(done as f32 / all as f32).is_break() {
+                return Err(TrainError::Cancelled);
+            }
         }
-        if said.len() != part.first_pieces.len() * width {
-            let (found, words) = (said.len(), part.first_pieces.len());
-            return Err(mismatch(format!("{found} values for {words} words of width {width}")));
-        }
-        if said.iter().any(|value| !value.is_finite()) {
-            return Err(mismatch("a value is no number".into()));
-        }
-        all.extend(said.iter().map(|&value| rounded(value)));
-        if watch(row).is_break() {
-            return Err(TrainError::Cancelled);
-        }
+        Ok(())
     }
-    Ok(all)
+
+    /// What `voice` says, rounded, a few windows at a time. `watch` hears how many are done.
+    pub(crate) fn say(
+        &mut self,
+        pieces: &Pieces,
+        voice: &Voice<'_>,
+        mut watch: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<u16>, TrainError> {
+        let width = voice.encoder.width();
+        let mismatch = |reason| TrainError::EncoderMismatch { name: voice.name.to_owned(), reason };
+        let mut all = Vec::with_capacity(pieces.first_pieces.len() * width);
+        let mut row = 0;
+        while row < pieces.windows {
+            let rows = row..pieces.windows.min(row + self.step);
+            row = rows.end;
+            let part = cut(pieces, rows);
+            let begun = Instant::now();
+            let said = voice.encoder.encode(&part)?;
+            match begun.elapsed() {
+                fast if fast < STEP / 2 => self.step *= 2,
+                slow if slow > STEP => self.step = (self.step / 2).max(1),
+                _ => {}
+            }
+            if said.len() != part.first_pieces.len() * width {
+                let (found, words) = (said.len(), part.first_pieces.len());
+                return Err(mismatch(format!("{found} values for {words} words of width {width}")));
+            }
+            if said.iter().any(|value| !value.is_finite()) {
+                return Err(mismatch("a value is no number".into()));
+            }
+            all.extend(said.iter().map(|&value| rounded(value)));
+            if watch(row).is_break() {
+                return Err(TrainError::Cancelled);
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// Some of the windows with their words, which are in the windows' order.
@@ -109,8 +145,8 @@ fn cut(pieces: &Pieces, rows: Range<usize>) -> Pieces {
 }
 
 /// The windows of several documents, padded to the longest.
-fn join(documents: &[Pieces]) -> Pieces {
-    let length = documents.iter().map(|pieces| pieces.length).max().unwrap_or(0);
+pub(crate) fn join<'a>(documents: impl Iterator<Item = &'a Pieces> + Clone) -> Pieces {
+    let length = documents.clone().map(|pieces| pieces.length).max().unwrap_or(0);
     let mut all = Pieces { length, ..Pieces::default() };
     for pieces in documents {
         for row in 0..pieces.windows {
@@ -147,7 +183,7 @@ mod tests {
             first_pieces,
         };
         let documents = [one(2, vec![1, 3], 10), one(3, vec![0, 5], 20)];
-        let joined = join(&documents);
+        let joined = join(documents.iter());
         assert!(joined.validate(4).is_ok());
         let ids: Vec<i32> =
             joined.first_pieces.iter().map(|&place| joined.input_ids[place as usize]).collect();

@@ -22,8 +22,11 @@ mod sized;
 mod sparse;
 mod surroundings;
 mod train;
+mod tune;
+mod tuner;
 mod vectors;
 
 pub use request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest, TrainingEncoder};
 pub use surroundings::{Checkpoints, Surroundings};
 pub use train::train;
+pub use tuner::{Tuner, TunerError, Tuning, TuningDevice, TuningTask, TuningWindow};

@@ -2,6 +2,7 @@
 
 use crate::owlqn::Stop;
 use crate::surroundings::Surroundings;
+use crate::tuner::Tuning;
 use model::{BundleError, Encoder, EncoderRef, GraphError, HeadError, Recipe, ServingError, TokenizerError};
 use ner::{EntityCategory, LabeledDocument};
 use thiserror::Error;
@@ -13,6 +14,8 @@ pub enum RecipeChoice {
     Lexical,
     /// The contextual recipe with its default settings.
     Contextual,
+    /// The tuned recipe with its default settings for the device that tunes.
+    Tuned,
     /// Whichever does better on a part of the training documents; lexical when there is no encoder, or none that can read
     /// their language.
     Auto,
@@ -52,6 +55,8 @@ pub struct TrainingEncoder<'a> {
     pub reference: EncoderRef,
     /// Its `tokenizer.json`.
     pub tokenizer_json: &'a [u8],
+    /// How it can be tuned; tuned recipes need it.
+    pub tuning: Option<Tuning<'a>>,
 }
 
 /// What a run is doing.
@@ -61,6 +66,8 @@ pub enum Stage {
     Prepare,
     /// The encoder reads all documents.
     Encode,
+    /// The encoder's layers are tuned.
+    Tune,
     /// Weights are learned.
     Learn,
     /// Recipes are compared and confidences calibrated on documents held out.
@@ -107,6 +114,12 @@ pub enum TrainError {
     /// The recipe needs an encoder. The operator can install one.
     #[error("recipe needs an encoder and none is installed")]
     EncoderMissing,
+    /// The recipe tunes the encoder and nothing here can. The operator can use a program that does.
+    #[error("recipe tunes the encoder and this program cannot")]
+    TunerMissing,
+    /// The device that tunes the encoder failed. Trying again may help.
+    #[error("tuning the encoder failed: {0}")]
+    Tuner(String),
     /// The encoder is not what its description says. The operator can install it again.
     #[error("encoder {name:?} does not fit its description: {reason}")]
     EncoderMismatch {

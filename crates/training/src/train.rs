@@ -12,16 +12,21 @@ use crate::reporter::{Reporter, Shares};
 use crate::request::{Progress, RecipeChoice, Stage, TrainError, TrainRequest};
 use crate::sized::sized;
 use crate::surroundings::{Trail, make_room};
+use crate::tune::{TUNED, Workshop};
+use crate::tuner::TuningDevice;
 use crate::vectors::Vectors;
 use model::{
-    Bundle, FORMAT, FileRef, HEAD_FILE, Head, LexicalRecipe, Lineage, Manifest, Preparation, Recipe,
-    RecipeKind, Sparse, Split,
+    Bundle, FORMAT, FileRef, HEAD_FILE, Head, LAYERS_FILE, LexicalRecipe, Lineage, Manifest, Preparation,
+    Recipe, Sparse, Split,
 };
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 
 /// Fewest labels that a model is learned from.
 const LABELS_MIN: u64 = 2;
+
+/// Where a run without tuning stands when the encoder has read everything.
+const FROZEN: f32 = 0.25;
 
 /// Corpora with more words are not learned a second time with the held-out part: it is too small a share to matter.
 const LEARN_AGAIN_WORDS_MAX: u64 = 400_000;
@@ -47,6 +52,8 @@ struct Run<'a> {
     trail: Trail<'a>,
     corpus: Corpus,
     vectors: Option<Vectors>,
+    /// The bundle's file of the tuned layers, where the recipe tunes.
+    layers: Option<Vec<u8>>,
     candidates: Vec<Recipe>,
     /// Part of the words that the encoder cannot read, where that was asked.
     strangeness: Option<f64>,
@@ -107,31 +114,63 @@ impl<'a> Run<'a> {
         make_room(&request.surroundings, corpus::bytes(request.corpus))?;
         let stopped = || stop.is_some_and(|stop| stop());
         let min_count = richest.lexical.min_count;
-        let mut corpus = Corpus::new(request.corpus, &request.categories, &preparation, min_count, &stopped)?;
+        let corpus = Corpus::new(request.corpus, &request.categories, &preparation, min_count, &stopped)?;
         let trail = Trail::new(request, &candidates);
         let learnable = corpus.report.labels - corpus.report.left_out;
         if learnable < LABELS_MIN || corpus.examples.is_empty() {
             let documents = request.corpus.iter().filter(|document| !document.regions.is_empty()).count();
             return Err(TrainError::TooLittle { documents, labels: learnable });
         }
-        let vectors = match &request.encoder {
-            Some(encoder) if richest.kind == RecipeKind::Contextual => {
-                let watch = |done| reporter.watch(Stage::Encode, 0.05..0.25, done, None);
-                let mut vectors = encode(&corpus.pieces, encoder, &trail, watch)?;
-                vectors.standardise(&corpus.examples)?;
-                corpus.pieces = Vec::new();
-                Some(vectors)
-            }
-            _ => None,
+        let mut run =
+            Self { request, reporter, trail, corpus, vectors: None, layers: None, candidates, strangeness };
+        run.read()?;
+        Ok(run)
+    }
+
+    /// Has the encoder, tuned where the recipe says so, read all documents.
+    fn read(&mut self) -> Result<(), TrainError> {
+        let richest = &self.candidates[self.candidates.len() - 1];
+        let Some(encoder) = self.request.encoder.as_ref().filter(|_| richest.kind.reads_encoder()) else {
+            return Ok(());
         };
-        Ok(Self { request, reporter, trail, corpus, vectors, candidates, strangeness })
+        let mut vectors = match (&richest.tuning, encoder.tuning) {
+            (None, _) => {
+                let watch = |done| self.reporter.watch(Stage::Encode, 0.05..FROZEN, done, None);
+                encode(&self.corpus.pieces, encoder, &self.trail, watch)?
+            }
+            (Some(_), None) => return Err(TrainError::TunerMissing),
+            (Some(recipe), Some(tuning)) => {
+                let shape = tuning.encoder.shape();
+                let needed = tuning.tuner.bytes(shape, recipe.layers as usize, recipe);
+                make_room(&self.request.surroundings, needed)?;
+                let (corpus, seed) = (&self.corpus, self.request.seed);
+                let (trail, reporter) = (&self.trail, &self.reporter);
+                let tuned = Workshop { corpus, encoder, tuning, recipe, seed, trail, reporter }.tuned()?;
+                self.layers = Some(tuned.file);
+                tuned.vectors
+            }
+        };
+        vectors.standardise(&self.corpus.examples)?;
+        self.corpus.pieces = Vec::new();
+        self.vectors = Some(vectors);
+        Ok(())
+    }
+
+    /// Which part of the run is done when the encoder has read everything.
+    fn begun(&self) -> f32 {
+        if self.layers.is_some() { TUNED } else { FROZEN }
+    }
+
+    /// Which part of the run is done when the members are learned: half of what was left.
+    fn learned(&self) -> f32 {
+        (self.begun() + 0.95) / 2.0
     }
 
     /// Learns each opinion without the documents held out, judges on those how to mix them, then learns from everything.
     fn bundle(self) -> Result<Bundle, TrainError> {
         let ensemble = self.members()?;
         let opinions = self.opinions(ensemble.as_ref());
-        let start = if ensemble.is_some() { 0.6 } else { 0.05 };
+        let start = if ensemble.is_some() { self.learned() } else { 0.05 };
         let step = (0.95 - start) / (2 * opinions.len()) as f32;
         let part = |at: usize| start + step * at as f32..start + step * (at + 1) as f32;
         let trials = self.trials(ensemble.as_ref());
@@ -285,7 +324,8 @@ impl<'a> Run<'a> {
     fn members(&self) -> Result<Option<Ensemble>, TrainError> {
         let contextual = self.candidates.iter().find_map(|recipe| recipe.contextual.as_ref());
         let (Some(contextual), Some(vectors)) = (contextual, &self.vectors) else { return Ok(None) };
-        let watch = |done, loss| self.reporter.watch(Stage::Learn, 0.25..0.6, done, loss);
+        let part = self.begun()..self.learned();
+        let watch = |done, loss| self.reporter.watch(Stage::Learn, part.clone(), done, loss);
         Ok(Some(members::learn(&self.corpus, vectors, contextual, self.request.seed, &self.trail, &watch)?))
     }
 
@@ -319,10 +359,11 @@ impl<'a> Run<'a> {
         head: &Head,
     ) -> Result<Bundle, TrainError> {
         let request = self.request;
-        let head = head.to_bytes();
+        let mut files = BTreeMap::from([(HEAD_FILE.to_owned(), head.to_bytes())]);
+        files.extend(self.layers.clone().map(|layers| (LAYERS_FILE.to_owned(), layers)));
         let mut documents: Vec<String> = request.corpus.iter().map(|d| d.document.location.clone()).collect();
         documents.sort();
-        let encoder = request.encoder.as_ref().filter(|_| recipe.kind == RecipeKind::Contextual);
+        let encoder = request.encoder.as_ref().filter(|_| recipe.kind.reads_encoder());
         let report = self.corpus.report;
         let manifest = Manifest {
             format: FORMAT,
@@ -334,7 +375,7 @@ impl<'a> Run<'a> {
             temperature: judgement.temperature as f32,
             boldness: judgement.boldness as f32,
             encoder: encoder.map(|encoder| encoder.reference.clone()),
-            files: BTreeMap::from([(HEAD_FILE.to_owned(), FileRef::of(&head))]),
+            files: files.iter().map(|(name, bytes)| (name.clone(), FileRef::of(bytes))).collect(),
             lineage: Lineage {
                 seed: request.seed,
                 data_digest: corpus::digest(request.corpus),
@@ -349,7 +390,7 @@ impl<'a> Run<'a> {
             },
             digest: String::new(),
         };
-        Ok(Bundle::new(manifest, BTreeMap::from([(HEAD_FILE.to_owned(), head)]))?)
+        Ok(Bundle::new(manifest, files)?)
     }
 }
 
@@ -366,11 +407,13 @@ fn candidates(request: &TrainRequest<'_>) -> Result<Vec<Recipe>, TrainError> {
     let mut candidates = match &request.recipe {
         RecipeChoice::Lexical => vec![Recipe::lexical()],
         RecipeChoice::Contextual => vec![Recipe::contextual()],
+        RecipeChoice::Tuned => vec![Recipe::tuned()],
         RecipeChoice::Auto if request.encoder.is_none() => vec![Recipe::lexical()],
         RecipeChoice::Auto => vec![Recipe::lexical(), Recipe::contextual()],
         RecipeChoice::Given(recipe) => vec![recipe.clone()],
     };
-    for contextual in candidates.iter_mut().filter_map(|recipe| recipe.contextual.as_mut()) {
+    for recipe in &mut candidates {
+        let Some(contextual) = &mut recipe.contextual else { continue };
         let encoder = request.encoder.as_ref().ok_or(TrainError::EncoderMissing)?;
         let (width, described) = (encoder.encoder.width(), encoder.reference.width as usize);
         if width != described {
@@ -384,6 +427,14 @@ fn candidates(request: &TrainRequest<'_>) -> Result<Vec<Recipe>, TrainError> {
             return Err(TrainError::EncoderMismatch { name: encoder.reference.name.clone(), reason });
         }
         contextual.window_pieces = contextual.window_pieces.min(encoder.reference.max_pieces);
+        if let Some(recipe) = &mut recipe.tuning {
+            let tuning = encoder.tuning.ok_or(TrainError::TunerMissing)?;
+            let layers = u32::try_from(tuning.encoder.shape().layers()).unwrap_or(u32::MAX);
+            if request.recipe == RecipeChoice::Tuned && tuning.tuner.device() == TuningDevice::Gpu {
+                recipe.layers = layers;
+            }
+            recipe.layers = recipe.layers.clamp(1, layers);
+        }
     }
     Ok(candidates)
 }

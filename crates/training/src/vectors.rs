@@ -48,6 +48,33 @@ impl Vectors {
         Self::with_memory(width, words, MEMORY_BYTES_MAX)
     }
 
+    /// Vectors of zeros for `words`, to be filled by [`Vectors::put`].
+    ///
+    /// # Errors
+    /// When there is no room for a temporary file.
+    pub(crate) fn blank(width: usize, words: usize) -> io::Result<Self> {
+        let mut vectors = Self::new(width, words)?;
+        match &mut vectors.store {
+            Store::Memory(all) => all.resize(words * width * VALUE, 0),
+            Store::File(file) => file.set_len((words * width * VALUE) as u64)?,
+        }
+        Ok(vectors)
+    }
+
+    /// Writes the vector of a word, which must have a place.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub(crate) fn put(&mut self, word: usize, vector: &[u16]) -> io::Result<()> {
+        let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let start = word * self.width * VALUE;
+        match &mut self.store {
+            Store::Memory(all) => all[start..start + bytes.len()].copy_from_slice(&bytes),
+            Store::File(file) => file.write_all_at(&bytes, start as u64)?,
+        }
+        Ok(())
+    }
+
     fn with_memory(width: usize, words: usize, bytes_max: usize) -> io::Result<Self> {
         let bytes = words * width * VALUE;
         let store = match bytes <= bytes_max {

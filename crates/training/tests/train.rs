@@ -1,5 +1,7 @@
 //! Whole runs: what comes out, that it is the same again, and why a run fails.
 
+mod tuned;
+
 use model::{
     Bundle, ContextualRecipe, Emissions, Encoder, EncoderRef, Graph, GraphError, Head, Inputs, LexicalRecipe,
     Manifest, Pieces, Recipe, RecipeKind, SequenceBreak, ServingModel,
@@ -167,6 +169,7 @@ fn a_contextual_model_finds_what_it_learned() {
         encoder: &Bits,
         reference: reference(&tokenizer, 8),
         tokenizer_json: &tokenizer,
+        tuning: None,
     });
     let bundle = train(&request, &mut go).expect("trained");
     assert_right(&found(&bundle, Some(&tokenizer)));
@@ -185,6 +188,7 @@ fn the_same_run_gives_the_same_bytes_with_any_number_of_threads() {
                 encoder: &Bits,
                 reference: reference(&tokenizer, 8),
                 tokenizer_json: &tokenizer,
+                tuning: None,
             });
             let bundle = train(&request, &mut go).expect("trained");
             (bundle.manifest.to_json(), bundle.files)
@@ -208,6 +212,7 @@ fn auto_compares_recipes_and_says_so() {
         encoder: &Bits,
         reference: reference(&tokenizer, 8),
         tokenizer_json: &tokenizer,
+        tuning: None,
     });
     let both = train(&request, &mut go).expect("trained");
     assert_right(&found(&both, both.manifest.encoder.is_some().then_some(&tokenizer)));
@@ -232,7 +237,8 @@ fn an_encoder_that_cannot_read_the_language_is_left_out() {
     let tokenizer = tokenizer();
     let mut request = request(&corpus, RecipeChoice::Auto);
     let reference = reference(&tokenizer, 8);
-    request.encoder = Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer });
+    request.encoder =
+        Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer, tuning: None });
     let Manifest { recipe, lineage, .. } = train(&request, &mut go).expect("trained").manifest;
     assert_eq!(recipe.kind, RecipeKind::Lexical);
     assert!(lineage.scores["encoder.strangeWords"] > 0.5, "{:?}", lineage.scores);
@@ -244,7 +250,8 @@ fn a_single_line_is_enough_for_every_recipe() {
     for recipe in [RecipeChoice::Lexical, RecipeChoice::Contextual, RecipeChoice::Auto] {
         let mut request = request(&corpus, recipe);
         let reference = reference(&tokenizer, 8);
-        request.encoder = Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer });
+        request.encoder =
+            Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer, tuning: None });
         let bundle = train(&request, &mut go).expect("trained");
         assert_eq!(bundle.manifest.lineage.labels, 2);
     }
@@ -355,6 +362,7 @@ fn what_is_missing_is_said() {
     let tokenizer = tokenizer();
     let mut narrow = request(&corpus, RecipeChoice::Contextual);
     let reference = reference(&tokenizer, 9);
-    narrow.encoder = Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer });
+    narrow.encoder =
+        Some(TrainingEncoder { encoder: &Bits, reference, tokenizer_json: &tokenizer, tuning: None });
     assert!(matches!(fails(&narrow), TrainError::EncoderMismatch { .. }));
 }

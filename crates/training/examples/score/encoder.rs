@@ -1,15 +1,18 @@
 //! The encoder of a run, with its answers kept on disk where experiments ask the same again and again.
 
 use anyhow::Result;
-use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Precision, Settings};
+use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Precision, Settings, TunablePackage};
 use model::{Encoder, EncoderRef, Graph, GraphError, Head, Inputs, Pieces};
 use std::path::{Path, PathBuf};
+use training::{Tuner, Tuning};
 
 /// An encoder as published, opened.
 pub(crate) struct Opened {
     encoder: OpenVinoEncoder,
     pub(crate) reference: EncoderRef,
     pub(crate) tokenizer_json: Vec<u8>,
+    pub(crate) tunable: TunablePackage,
+    tuner: Box<dyn Tuner>,
     /// Folder of answers; they are computed each time when absent.
     kept: Option<PathBuf>,
 }
@@ -20,8 +23,14 @@ impl Opened {
         let package = EncoderPackage::convert(published, &store, &Conversion::default())?;
         let tokenizer_json = std::fs::read(package.folder.join(inference::TOKENIZER_FILE))?;
         let settings = Settings { precision: Precision::Auto, threads: Some(threads), ..Settings::default() };
+        let tunable = TunablePackage::new(package.clone(), settings.clone())?;
         let encoder = OpenVinoEncoder::compile(package, &settings)?;
-        Ok(Self { reference: encoder.reference(), encoder, tokenizer_json, kept })
+        let tuner = tuning::open(tuning::Choice::Auto)?;
+        Ok(Self { reference: encoder.reference(), encoder, tokenizer_json, tunable, tuner, kept })
+    }
+
+    pub(crate) fn tuning(&self) -> Tuning<'_> {
+        Tuning { encoder: &self.tunable, tuner: &*self.tuner }
     }
 
     fn place(&self, pieces: &Pieces) -> Option<PathBuf> {
@@ -55,7 +64,7 @@ impl Encoder for Opened {
 /// Encoder and head, chained as in service.
 pub(crate) struct Chained<'a> {
     pub(crate) head: Head,
-    pub(crate) encoder: Option<&'a Opened>,
+    pub(crate) encoder: Option<&'a dyn Encoder>,
 }
 
 impl Graph for Chained<'_> {

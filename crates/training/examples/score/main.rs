@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use encoder::{Chained, Opened};
 use mixture::mixture;
-use model::{Bundle, ServingModel};
+use model::{Bundle, Encoder, LAYERS_FILE, ServingModel, TunableEncoder};
 use ner::{EntityCategory, LabeledDocument};
 use peers::Peers;
 use scores::Scores;
@@ -34,7 +34,7 @@ struct Arguments {
     /// Sets: `….jsonl.gz` files or project folders
     #[arg(required = true)]
     sets: Vec<PathBuf>,
-    /// lexical, contextual, latest, or a recipe's JSON file; several after commas
+    /// lexical, contextual, tuned, latest, or a recipe's JSON file; several after commas
     #[arg(long, value_delimiter = ',', default_value = "latest")]
     recipe: Vec<String>,
     /// Seeds, each a run of its own; a project folder is also split by them
@@ -150,6 +150,7 @@ fn run(
             encoder: opened,
             reference: opened.reference.clone(),
             tokenizer_json: &opened.tokenizer_json,
+            tuning: Some(opened.tuning()),
         }),
         surroundings: training::Surroundings::default(),
     };
@@ -185,6 +186,7 @@ fn choice(recipe: &str) -> Result<RecipeChoice> {
     Ok(match recipe {
         "lexical" => RecipeChoice::Lexical,
         "contextual" => RecipeChoice::Contextual,
+        "tuned" => RecipeChoice::Tuned,
         "latest" => RecipeChoice::Auto,
         file => RecipeChoice::Given(serde_json::from_slice(&std::fs::read(file)?).context(file.to_owned())?),
     })
@@ -202,7 +204,12 @@ fn said(stages: &[(Stage, f64)], bundle: &Bundle, scores: &Scores) -> String {
 fn serve(bundle: &Bundle, encoder: Option<&Opened>, documents: &[LabeledDocument]) -> Result<(Scores, f64)> {
     let tokenizer = encoder.map(|opened| opened.tokenizer_json.as_slice());
     let serving = ServingModel::new(bundle.manifest.clone(), tokenizer)?;
-    let graph = Chained { head: bundle.head()?, encoder };
+    let tuned = match (encoder, bundle.files.get(LAYERS_FILE)) {
+        (Some(opened), Some(layers)) => Some(opened.tunable.with(layers)?),
+        _ => None,
+    };
+    let frozen = encoder.map(|opened| opened as &dyn Encoder);
+    let graph = Chained { head: bundle.head()?, encoder: tuned.as_deref().or(frozen) };
     let started = Instant::now();
     let scores = Scores::of(&serving, &graph, documents)?;
     let characters: usize = documents.iter().map(|document| document.document.text.chars().count()).sum();
