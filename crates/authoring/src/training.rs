@@ -15,7 +15,7 @@ use language_api::{
 pub const CONFIG_AUTOMATIC: &str = "2022-05-01";
 
 /// Every version that can be trained with; all but the first name a recipe.
-pub const CONFIG_VERSIONS: &[&str] = &[CONFIG_AUTOMATIC, "lexical", "contextual"];
+pub const CONFIG_VERSIONS: &[&str] = &[CONFIG_AUTOMATIC, "lexical", "contextual", "tuned"];
 
 /// Nothing expires here; the contract wants a date, so it is one far ahead.
 pub fn expires() -> language_api::Day {

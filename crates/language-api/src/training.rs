@@ -156,6 +156,8 @@ pub enum TrainingStage {
     Preparing,
     /// The encoder reads all documents.
     Encoding,
+    /// The encoder's upper layers are tuned.
+    Tuning,
     /// Weights are learned.
     Learning,
     /// Recipes are compared on documents held out.
@@ -173,6 +175,7 @@ impl TrainingStage {
             Self::Reading => "reading",
             Self::Preparing => "preparing",
             Self::Encoding => "encoding",
+            Self::Tuning => "tuning",
             Self::Learning => "learning",
             Self::Validating => "validating",
             Self::Storing => "storing",

@@ -25,7 +25,7 @@ pub(crate) struct InstalledEncoder {
     pub(crate) reference: EncoderRef,
     pub(crate) tokenizer_json: Vec<u8>,
     pub(crate) multilingual: bool,
-    folder: PathBuf,
+    pub(crate) package: EncoderPackage,
 }
 
 /// What the documents of a project ask of an encoder.
@@ -112,12 +112,11 @@ impl EncoderSource {
             EncoderPackage::convert(folder, &self.store, &Conversion::default())
         };
         let package = package.map_err(|error| unusable(error.to_string()))?;
-        let folder = package.folder.clone();
-        let tokenizer = folder.join(inference::TOKENIZER_FILE);
+        let tokenizer = package.folder.join(inference::TOKENIZER_FILE);
         let tokenizer_json = fs::read(&tokenizer).map_err(|error| unusable(error.to_string()))?;
-        let encoder = engine.install(package).map_err(|error| unusable(error.to_string()))?;
+        let encoder = engine.install(package.clone()).map_err(|error| unusable(error.to_string()))?;
         let (reference, multilingual) = (encoder.reference(), encoder.manifest().is_multilingual());
-        Ok(InstalledEncoder { encoder, reference, tokenizer_json, multilingual, folder })
+        Ok(InstalledEncoder { encoder, reference, tokenizer_json, multilingual, package })
     }
 }
 
@@ -134,7 +133,7 @@ impl InstalledEncoder {
         let missing = |error: std::io::Error| {
             Failure::refused(ErrorKind::Unavailable, format!("encoder {digest}: {error}"))
         };
-        for entry in fs::read_dir(&self.folder).map_err(missing)? {
+        for entry in fs::read_dir(&self.package.folder).map_err(missing)? {
             let path = entry.map_err(missing)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let key = format!("encoders/{digest}/{name}");

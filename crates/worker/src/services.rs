@@ -10,6 +10,7 @@ use blobs::Blobs;
 use inference::Engine;
 use language_api::Limits;
 use std::sync::Arc;
+use training::Tuner;
 
 /// What jobs work with.
 pub struct Services {
@@ -29,6 +30,8 @@ pub struct Services {
     pub threads: usize,
     /// Bytes of memory a training may take; what the machine has free when absent.
     pub training_bytes_max: Option<u64>,
+    /// What tunes encoders.
+    pub tuner: Box<dyn Tuner>,
     /// What trainings leave for the attempts after them.
     pub checkpoints: CheckpointFolder,
     /// Where extraction jobs are executed.

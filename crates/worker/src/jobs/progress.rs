@@ -104,6 +104,7 @@ fn stage(stage: training::Stage) -> TrainingStage {
     match stage {
         training::Stage::Prepare => TrainingStage::Preparing,
         training::Stage::Encode => TrainingStage::Encoding,
+        training::Stage::Tune => TrainingStage::Tuning,
         training::Stage::Learn => TrainingStage::Learning,
         training::Stage::Validate => TrainingStage::Validating,
         training::Stage::Assemble => TrainingStage::Storing,

@@ -21,12 +21,13 @@ pub(crate) fn choose(
     let open = || services.encoder.open(&services.engine, languages);
     match payload.training_config_version.as_str() {
         "lexical" => Ok((RecipeChoice::Lexical, None)),
-        "contextual" => {
+        named @ ("contextual" | "tuned") => {
             let encoder = open()?;
             if let Some(encoder) = encoder.as_ref().filter(|encoder| !suits(project, encoder)) {
                 warnings.push(foreign(encoder, "it may know little about some of the documents"));
             }
-            Ok((RecipeChoice::Contextual, encoder))
+            let recipe = if named == "tuned" { RecipeChoice::Tuned } else { RecipeChoice::Contextual };
+            Ok((recipe, encoder))
         }
         _ => match open()? {
             None => {

@@ -16,12 +16,12 @@ use inference::Engine;
 use jiff::Timestamp;
 use language_api::ids::model_id;
 use language_api::{ErrorKind, EvaluationOptions, JobWarning, ModelLabel};
-use model::{Bundle, MANIFEST_FILE, Manifest, ServingModel, Split};
+use model::{Bundle, LAYERS_FILE, MANIFEST_FILE, Manifest, ServingModel, Split};
 use ner::guidance::count_labels;
 use ner::{EntityCategory, LabeledDocument};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use training::{RecipeChoice, Surroundings, TrainError, TrainRequest, TrainingEncoder};
+use training::{RecipeChoice, Surroundings, TrainError, TrainRequest, TrainingEncoder, Tuning};
 use uuid::Uuid;
 
 /// Runs a training job.
@@ -168,10 +168,16 @@ fn learn_bundle(
         stop: Some(&stop),
         memory_bytes_max: memory::available_bytes(run.services.training_bytes_max),
     };
+    let tunable = match (&request.recipe, encoder) {
+        (RecipeChoice::Tuned, Some(installed)) => Some(run.services.engine.tunable(&installed.package)?),
+        _ => None,
+    };
+    let tuner = &*run.services.tuner;
     let encoder = encoder.map(|installed| TrainingEncoder {
         encoder: &*installed.encoder,
         reference: installed.reference.clone(),
         tokenizer_json: &installed.tokenizer_json,
+        tuning: tunable.as_ref().map(|encoder| Tuning { encoder, tuner }),
     });
     let request = TrainRequest {
         corpus: request.learn,
@@ -196,9 +202,10 @@ fn learn_bundle(
 fn not_learned(run: &Run, error: TrainError) -> Failure {
     match error {
         TrainError::Cancelled => run.stop.check().err().unwrap_or(Failure::Cancelled),
-        TrainError::Encoder(_) | TrainError::Threads { .. } | TrainError::Scratch { .. } => {
-            Failure::Transient(error.to_string())
-        }
+        TrainError::Encoder(_)
+        | TrainError::Tuner(_)
+        | TrainError::Threads { .. }
+        | TrainError::Scratch { .. } => Failure::Transient(error.to_string()),
         TrainError::TooLittle { .. } => Failure::refused(ErrorKind::Field, error.to_string()),
         TrainError::EncoderMissing => {
             let next = "`spindle encoder add` installs one, and the lexical configuration needs none";
@@ -262,7 +269,13 @@ fn score(
     let tokenizer = encoder.map(|encoder| encoder.tokenizer_json.as_slice());
     let serving =
         ServingModel::new(bundle.manifest.clone(), tokenizer).map_err(|error| unusable(id, error))?;
-    let encoder = encoder.map(|encoder| Arc::clone(&encoder.encoder));
+    let encoder = match (encoder, bundle.files.get(LAYERS_FILE)) {
+        (Some(installed), Some(layers)) => {
+            let tuned = run.services.engine.tuned(&installed.package, layers);
+            Some(tuned.map_err(|error| unusable(id, error))?)
+        }
+        (encoder, _) => encoder.map(|encoder| Arc::clone(&encoder.encoder)),
+    };
     let graph = Engine::try_out(bundle, encoder).map_err(|error| unusable(id, error))?;
     evaluate(&serving, &*graph, test, &project.language, payload.evaluation_options, |fraction| {
         progress.evaluation(fraction);
