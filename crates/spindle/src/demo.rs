@@ -31,7 +31,7 @@ pub(crate) struct DemoArguments {
     /// Where the server's data goes; a temporary folder when absent
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Training configuration version: latest, lexical or contextual
+    /// Training configuration version: latest, lexical, contextual or tuned
     #[arg(long, default_value = "latest")]
     config: String,
     /// Keep the server running afterwards, until Ctrl+C

@@ -19,7 +19,7 @@ pub(crate) struct TrainArguments {
     project: ProjectName,
     /// Label of the model that is made or replaced
     model: ModelLabel,
-    /// Training configuration version: latest (let the trainer choose), lexical or contextual
+    /// Training configuration version: latest (let the trainer choose), lexical, contextual or tuned
     #[arg(long, default_value = CONFIG_LATEST)]
     config: String,
     /// Which documents score the model: shares to learn from and to score on, or `manual` for the datasets of the label file

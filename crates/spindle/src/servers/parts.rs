@@ -7,7 +7,7 @@ use crate::places;
 use crate::servers::bundles::{EngineModels, stored_bundles};
 use anyhow::{Context, Result};
 use blobs::Blobs;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use host::storage::{Credentials, ObjectChange, Storage};
 use host::{Health, Host, HostSettings};
 use inference::{Engine, EngineLimits, Library, Precision, Settings};
@@ -77,6 +77,29 @@ pub(crate) struct TrainingArguments {
     /// Memory a training may take, in MiB; what the machine has free when absent. One that needs more is refused
     #[arg(long, env = "SPINDLE_TRAINING_MEMORY", value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     pub(crate) training_memory: Option<u64>,
+    /// What tunes the encoder's layers for the recipe `tuned`: the processor (cpu), an NVIDIA GPU (cuda; in programs built
+    /// with that feature), or a GPU where there is one (auto)
+    #[arg(long, env = "SPINDLE_TUNING_DEVICE", value_name = "DEVICE", value_enum, default_value_t)]
+    pub(crate) tuning_device: TuningDevice,
+}
+
+/// What tunes.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum TuningDevice {
+    #[default]
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+impl From<TuningDevice> for tuning::Choice {
+    fn from(device: TuningDevice) -> Self {
+        match device {
+            TuningDevice::Auto => Self::Auto,
+            TuningDevice::Cpu => Self::Processor,
+            TuningDevice::Cuda => Self::Cuda,
+        }
+    }
 }
 
 /// What the installation allows.
@@ -223,7 +246,8 @@ impl TrainingArguments {
     pub(super) fn services(&self, engine: &EngineArguments, workshop: Workshop<'_>) -> Result<Services> {
         let data = workshop.data;
         let encoder = places::encoder(&self.encoder, Some(data))?;
-        let machine = engine.machine(workshop.library);
+        let tuner = tuning::open(self.tuning_device.into()).context("cannot use --tuning-device")?;
+        let machine = format!("{} {:?}", engine.machine(workshop.library), tuner.device());
         let checkpoints = data.join("cache/checkpoints");
         Ok(Services {
             catalog: workshop.catalog,
@@ -234,6 +258,7 @@ impl TrainingArguments {
             limits: workshop.rules.limits,
             threads: engine.settings().threads(),
             training_bytes_max: self.training_memory.map(|mebibytes| mebibytes << 20),
+            tuner,
             checkpoints: CheckpointFolder::new(checkpoints, CHECKPOINT_BYTES_MAX, &machine),
             dispatch: workshop.dispatch,
             serving: Serving::default(),
