@@ -20,12 +20,15 @@ fn a_project_lives_from_its_documents_to_its_deletion() -> Result<()> {
     create(&client, &example)?;
     let imported = example.import(&client)?;
     assert_eq!(imported.get("errors"), None, "{imported}");
-    for (config, model) in [("latest", "chosen"), ("lexical", "quick"), ("contextual", "deep")] {
+    for (config, model) in
+        [("latest", "chosen"), ("lexical", "quick"), ("contextual", "deep"), ("tuned", "own")]
+    {
         train(&client, &example, config, model)?;
     }
     lists(&client, &example)?;
     evaluation_by_document(&client, &example)?;
-    for (model, deployment) in [("chosen", "production"), ("quick", "fast"), ("deep", "careful")] {
+    let deployments = [("chosen", "production"), ("quick", "fast"), ("deep", "careful"), ("own", "tuned")];
+    for (model, deployment) in deployments {
         let id = deploy(&client, &example, model, deployment)?;
         extraction(&client, &example, deployment)?;
         wasm_agrees_with_the_evaluation(&client, &example, model, deployment)?;
@@ -87,14 +90,14 @@ fn lists(client: &Client, example: &Example) -> Result<()> {
     assert!(names(PROJECTS, "projectName")?.contains(&example.project));
     let mut models = names(&example.path("/models"), "label")?;
     models.sort();
-    assert_eq!(models, ["chosen", "deep", "quick"]);
+    assert_eq!(models, ["chosen", "deep", "own", "quick"]);
     let jobs = client.get(&example.path("/train/jobs"))?.expect(200)?;
-    assert_eq!(jobs["value"].as_array().map(Vec::len), Some(3), "{jobs}");
-    // Two pages of two and one, and the second is the last.
-    let first = client.get(&example.path("/models?maxpagesize=2"))?.expect(200)?;
+    assert_eq!(jobs["value"].as_array().map(Vec::len), Some(4), "{jobs}");
+    // Two pages of three and one, and the second is the last.
+    let first = client.get(&example.path("/models?maxpagesize=3"))?.expect(200)?;
     let next = first["nextLink"].as_str().context("the first page has no next link")?;
     let second = client.get(next)?.expect(200)?;
-    assert_eq!(first["value"].as_array().map(Vec::len), Some(2));
+    assert_eq!(first["value"].as_array().map(Vec::len), Some(3));
     assert_eq!(second["value"].as_array().map(Vec::len), Some(1));
     assert!(second.get("nextLink").is_none_or(Value::is_null), "{second}");
     Ok(())
@@ -171,12 +174,14 @@ fn recipe(server: &Server, id: &str, model: &str) -> Result<()> {
     println!("{model}: recipe {kind}");
     assert_eq!(
         manifest["encoder"].is_object(),
-        kind == "contextual",
-        "an encoder comes with the contextual recipe alone"
+        kind != "lexical",
+        "an encoder comes with the recipes that read one"
     );
+    assert_eq!(manifest["files"]["layers.bin"].is_object(), kind == "tuned", "{manifest}");
     match model {
         "quick" => assert_eq!(kind, "lexical"),
         "deep" => assert_eq!(kind, "contextual"),
+        "own" => assert_eq!(kind, "tuned"),
         _ => assert!(kind == "lexical" || kind == "contextual", "{kind}"),
     }
     Ok(())
