@@ -55,10 +55,12 @@ enum Command {
         /// Of the extraction and training benches: a Python with the packages of the systems to compare with
         #[arg(long)]
         peers: Option<PathBuf>,
-        /// Of the training bench: lexical, contextual or latest, several after commas; latest when absent
+        /// Of the training bench: lexical, contextual, tuned or latest, several after commas; latest when absent
         #[arg(long)]
         recipe: Option<String>,
     },
+    /// Build the program so that it tunes encoders on NVIDIA's GPUs, and run the tuning tests on this machine's GPU
+    Gpu,
     /// Check the house rules: dependency direction, file length, no machine paths
     Tidy,
 }
@@ -73,6 +75,7 @@ fn main() -> anyhow::Result<()> {
             let (set, peers, recipe) = (set.as_deref(), peers.as_deref(), recipe.as_deref());
             bench::bench(which, documents, &training::Choice { set, peers, recipe })
         }
+        Command::Gpu => test::gpu(),
         Command::Tidy => tidy::tidy(),
     }
 }

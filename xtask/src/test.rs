@@ -41,6 +41,16 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     if filter.is_none() { foreign_storage(&native) } else { Ok(()) }
 }
 
+/// Builds the program with CUDA and runs the tuning tests; those for a GPU say so where there is none.
+pub(crate) fn gpu() -> Result<()> {
+    say("building with CUDA, which needs no toolkit");
+    run(cargo("cargo").args(["build", "--release", "--package", "spindle", "--features", "cuda"]))?;
+    say("running the tuning tests");
+    let mut tests = cargo("cargo");
+    tests.args(["test", "--release", "--package", "tuning", "--features", "cuda", "--", "--nocapture"]);
+    run(&mut tests)
+}
+
 /// The tests of the object store once more, against an S3 service that was not written here. Its package was installed by
 /// the tests before.
 fn foreign_storage(native: &[String]) -> Result<()> {

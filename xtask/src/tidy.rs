@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["language-api", "model"],
     &["label-formats", "storage-events"],
     &["catalog", "blobs", "inference", "training"],
-    &["authoring", "extraction"],
+    &["authoring", "extraction", "tuning"],
     &["host", "worker"],
     &["spindle"],
 ];
