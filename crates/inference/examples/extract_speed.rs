@@ -1,11 +1,12 @@
 //! Words per second and latency of one model by this machine's own code: no HTTP, no WebAssembly, no catalog.
 //!
 //! ```text
-//! cargo run --release -p inference --example extract_speed -- FOLDER MODEL DOCUMENTS CALLERS SECONDS
+//! cargo run --release -p inference --example extract_speed -- FOLDER MODEL DOCUMENTS CALLERS
 //! ```
-//! `FOLDER` holds `models/` and `encoders/` as a server caches them, `DOCUMENTS` is a JSON list of texts. Prints one JSON
-//! object: `raw` is OpenVINO alone, given the same windows in the same batches; `native` is everything from text to
-//! entities.
+//! `FOLDER` holds `models/` and `encoders/` as a server caches them, `DOCUMENTS` is a JSON list of texts. Each line of
+//! standard input asks for one measurement, `raw SECONDS` or `native SECONDS`, and is answered by one line of JSON, `null`
+//! where there is nothing to measure: `raw` is OpenVINO alone, given the same windows in the same batches; `native` is
+//! everything from text to entities. Asked by turns with something else, both meet the same machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,15 +17,12 @@ use inference::{Engine, EngineLimits, FolderSource, OpenVinoEncoder, Precision, 
 use model::{Encoder, Graph, MANIFEST_FILE, Manifest, Pieces, ServingModel};
 use serde_json::{Value, json};
 
-/// As long as a server is asked before it is measured.
-const WARMING: Duration = Duration::from_secs(1);
-
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, model, documents, callers, seconds] = arguments.as_slice() else {
-        anyhow::bail!("usage: extract_speed FOLDER MODEL DOCUMENTS CALLERS SECONDS");
+    let [folder, model, documents, callers] = arguments.as_slice() else {
+        anyhow::bail!("usage: extract_speed FOLDER MODEL DOCUMENTS CALLERS");
     };
-    let (callers, span): (usize, _) = (callers.parse()?, Duration::from_secs_f64(seconds.parse()?));
+    let callers: usize = callers.parse()?;
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(documents)?)?;
     ensure!(!texts.is_empty(), "{documents} holds no texts");
     let settings = Settings { precision: Precision::Auto, ..Settings::default() };
@@ -35,20 +33,25 @@ fn main() -> anyhow::Result<()> {
     let encoder = manifest.encoder.as_ref().map(|encoder| format!("{folder}/encoders/{}", encoder.digest));
     let tokenizer = encoder.as_ref().map(|folder| std::fs::read(format!("{folder}/tokenizer.json")));
     let serving = ServingModel::new(manifest, tokenizer.transpose()?.as_deref())?;
-    let measure = |work: &(dyn Fn(usize) -> anyhow::Result<()> + Sync)| -> anyhow::Result<Value> {
-        measure(callers, WARMING, &texts, work)?;
-        measure(callers, span, &texts, work)
+    let encoder = encoder.map(|folder| OpenVinoEncoder::open(folder.as_ref(), &settings)).transpose()?;
+    let windows: Vec<Pieces> = match encoder {
+        Some(_) => texts.iter().map(|text| windows(&serving, text)).collect::<Result<_, _>>()?,
+        None => Vec::new(),
     };
-    let raw = match &encoder {
-        Some(folder) => {
-            let encoder = OpenVinoEncoder::open(folder.as_ref(), &settings)?;
-            let windows = texts.iter().map(|text| windows(&serving, text)).collect::<Result<Vec<_>, _>>()?;
-            measure(&|at| Ok(drop(encoder.encode(&windows[at])?)))?
-        }
-        None => Value::Null,
-    };
-    let native = measure(&|at| extract(&serving, &graph, &texts[at]))?;
-    println!("{}", json!({ "raw": raw, "native": native }));
+    for line in std::io::stdin().lines() {
+        let line = line?;
+        let (system, seconds) = line.split_once(' ').context("expected a system and seconds")?;
+        let span = Duration::from_secs_f64(seconds.parse()?);
+        let answer = match (system, &encoder) {
+            ("raw", None) => Value::Null,
+            ("raw", Some(encoder)) => {
+                measure(callers, span, &texts, |at| Ok(drop(encoder.encode(&windows[at])?)))?
+            }
+            ("native", _) => measure(callers, span, &texts, |at| extract(&serving, &graph, &texts[at]))?,
+            (other, _) => anyhow::bail!("{other:?} is not raw or native"),
+        };
+        println!("{answer}");
+    }
     Ok(())
 }
 

@@ -1,48 +1,39 @@
 //! Extraction under load, over HTTP and WebAssembly, beside the same model by native code and beside OpenVINO alone.
 
-use crate::caller::{self, Caller};
+use crate::load::{Figures, Load, WARMING};
 use crate::peers::Peers;
 use crate::process;
 use crate::table::{NONE, Table, quantile};
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
-use serde::Deserialize;
-use serde_json::json;
 use spindle_tests::places::root;
-use spindle_tests::{Client, Example, Server};
+use spindle_tests::{Example, Server};
 use std::fs;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+use tempfile::NamedTempFile;
 
 const RECIPES: [&str; 2] = ["lexical", "contextual"];
 /// Words of one document, and callers at once: thirty long ones would take minutes and show nothing new.
 const LOADS: [(usize, &[usize]); 2] = [(40, &[1, 8, 32]), (2000, &[1, 8])];
 /// Different documents of each length.
 const DOCUMENTS: usize = 64;
-/// How long each figure is measured.
-pub(crate) const SPAN: Duration = Duration::from_secs(4);
-const WARMING: Duration = Duration::from_secs(1);
-const ANALYZE: &str = "/language/:analyze-text";
+/// What is compared is measured by turns, so that a machine that gets faster or slower does so for all.
+const TURNS: usize = 5;
+const TURN: Duration = Duration::from_secs(1);
 /// Models over one encoder.
 const HEADS: usize = 1000;
 /// Names another folder of built examples.
 const VARIABLE: &str = "SPINDLE_EXAMPLES";
 
-/// What one way of computing reached.
-#[derive(Deserialize)]
-pub(crate) struct Figures {
-    pub(crate) words_per_second: f64,
-    /// One value per call.
-    pub(crate) milliseconds: Vec<f64>,
-}
-
-/// Output of the example `extract_speed`.
-#[derive(Deserialize)]
-struct Beside {
+/// Three ways of computing the same, by turns.
+struct Compared {
+    /// OpenVINO alone; nothing for models without an encoder.
     raw: Option<Figures>,
     native: Figures,
+    ours: Figures,
 }
 
 /// Trains and deploys the example with both recipes, then prints throughput, latency and memory.
@@ -89,11 +80,12 @@ pub(crate) fn extraction() -> Result<()> {
             let name = format!("{recipe}, {words} words");
             let mut all = vec![];
             for &callers in callers {
-                let beside = beside(&server, recipe, &texts, callers)?;
-                let ours = load(std::slice::from_ref(&client), &example, recipe, &texts, callers)?;
-                speed.row(speed_row(&name, callers, &beside, &ours));
-                latency.row(latency_row(&name, callers, &beside, &ours));
-                all.push(ours);
+                let mut beside = Beside::start(&server, recipe, &texts, callers)?;
+                let load = Load::new(std::slice::from_ref(&client), &example, recipe, &texts, callers)?;
+                let compared = compare(&mut beside, &load)?;
+                speed.row(speed_row(&name, callers, &compared));
+                latency.row(latency_row(&name, callers, &compared));
+                all.push(compared.ours);
             }
             if let (Some(peers), "contextual", [alone, .., together]) = (&mut peers, recipe, &all[..]) {
                 peers.measure(&example, words, &texts, alone, together)?;
@@ -129,29 +121,46 @@ fn example(name: &str) -> Command {
     program
 }
 
-fn speed_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> Vec<String> {
+/// Measures all three by turns, once each has worked for a while.
+fn compare(beside: &mut Beside, load: &Load<'_>) -> Result<Compared> {
+    beside.measure("raw", WARMING)?;
+    beside.measure("native", WARMING)?;
+    load.measure(WARMING)?;
+    let (mut raw, mut native, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        raw.extend(beside.measure("raw", TURN)?);
+        native.extend(beside.measure("native", TURN)?);
+        ours.push(load.measure(TURN)?);
+    }
+    let raw = (!raw.is_empty()).then(|| Figures::of_turns(raw));
+    Ok(Compared { raw, native: Figures::of_turns(native), ours: Figures::of_turns(ours) })
+}
+
+fn speed_row(name: &str, callers: usize, compared: &Compared) -> Vec<String> {
+    let Compared { raw, native, ours } = compared;
     let rate = |figures: &Figures| format!("{:.0}", figures.words_per_second);
     let ratio = |other: &Figures| format!("{:.2}", ours.words_per_second / other.words_per_second);
-    let raw = |show: &dyn Fn(&Figures) -> String| beside.raw.as_ref().map_or_else(|| NONE.to_owned(), show);
+    let raw = |show: &dyn Fn(&Figures) -> String| raw.as_ref().map_or_else(|| NONE.to_owned(), show);
     vec![
         name.to_owned(),
         callers.to_string(),
         raw(&rate),
-        rate(&beside.native),
+        rate(native),
         rate(ours),
         raw(&ratio),
-        ratio(&beside.native),
+        ratio(native),
     ]
 }
 
-fn latency_row(name: &str, callers: usize, beside: &Beside, ours: &Figures) -> Vec<String> {
+fn latency_row(name: &str, callers: usize, compared: &Compared) -> Vec<String> {
+    let Compared { raw, native, ours } = compared;
     let quantiles = |figures: &Figures| {
         let mut sorted = figures.milliseconds.clone();
         sorted.sort_by(f64::total_cmp);
         [0.5, 0.99].map(|share| format!("{:.2}", quantile(&sorted, share))).to_vec()
     };
-    let raw = beside.raw.as_ref().map_or_else(|| vec![NONE.to_owned(); 2], quantiles);
-    [vec![name.to_owned(), callers.to_string()], raw, quantiles(&beside.native), quantiles(ours)].concat()
+    let raw = raw.as_ref().map_or_else(|| vec![NONE.to_owned(); 2], quantiles);
+    [vec![name.to_owned(), callers.to_string()], raw, quantiles(native), quantiles(ours)].concat()
 }
 
 /// Documents of this length: lines of the example in an order of chance, with other digits each time, since whatever
@@ -179,21 +188,46 @@ pub(crate) fn texts(example: &Example, words: usize) -> Result<Vec<String>> {
     Ok((0..DOCUMENTS).map(text).collect())
 }
 
-/// The same without HTTP and wasm, in a process of its own while the server is idle.
-fn beside(server: &Server, recipe: &str, texts: &[String], callers: usize) -> Result<Beside> {
-    let cache = server.data().join("cache");
-    let documents = tempfile::NamedTempFile::new()?;
-    fs::write(documents.path(), serde_json::to_vec(texts)?)?;
-    let mut program = example("extract_speed");
-    let output = program
-        .arg(&cache)
-        .arg(model_id(&cache, recipe)?)
-        .arg(documents.path())
-        .args([callers.to_string(), SPAN.as_secs_f64().to_string()])
-        .output()
-        .with_context(|| "extract_speed can't be run; `cargo xtask bench` builds it")?;
-    ensure!(output.status.success(), "extract_speed: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(serde_json::from_slice(&output.stdout)?)
+/// The same without HTTP and wasm, in a process of its own that works while the server is idle.
+struct Beside {
+    program: Child,
+    /// Each line it reads asks for one measurement.
+    asked: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    /// The documents' file, for as long as the program runs.
+    _documents: NamedTempFile,
+}
+
+impl Beside {
+    fn start(server: &Server, recipe: &str, texts: &[String], callers: usize) -> Result<Self> {
+        let cache = server.data().join("cache");
+        let documents = NamedTempFile::new()?;
+        fs::write(documents.path(), serde_json::to_vec(texts)?)?;
+        let mut program = example("extract_speed");
+        program.arg(&cache).arg(model_id(&cache, recipe)?).arg(documents.path()).arg(callers.to_string());
+        let mut program = program
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| "extract_speed can't be run; `cargo xtask bench` builds it")?;
+        let asked = program.stdin.take().context("no input")?;
+        let answers = BufReader::new(program.stdout.take().context("no output")?).lines();
+        Ok(Self { program, asked, answers, _documents: documents })
+    }
+
+    /// What `system` reaches in `span`; nothing where it does not exist.
+    fn measure(&mut self, system: &str, span: Duration) -> Result<Option<Figures>> {
+        writeln!(self.asked, "{system} {}", span.as_secs_f64())?;
+        let answer = self.answers.next().context("extract_speed ended")??;
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
 }
 
 /// A model's id begins with its label.
@@ -202,57 +236,4 @@ fn model_id(cache: &Path, label: &str) -> Result<String> {
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut own = names.filter(|name| name.starts_with(&format!("{label}-")));
     own.next().with_context(|| format!("the server has no bundle of {label}"))
-}
-
-/// `callers` clients at once for a while, each with a connection of its own, the hosts in turn.
-pub(crate) fn load(
-    hosts: &[Client],
-    example: &Example,
-    deployment: &str,
-    texts: &[String],
-    callers: usize,
-) -> Result<Figures> {
-    let questions = texts.iter().map(|text| {
-        let sent = json!([{ "id": "1", "language": "en-us", "text": text }]);
-        serde_json::to_vec(&example.question(deployment, "UnicodeCodePoint", &sent))
-    });
-    let questions = questions.collect::<Result<Vec<_>, _>>()?;
-    let request = |host: &Client, question: &Vec<u8>| caller::request(host, ANALYZE, question);
-    let hosts: Vec<(&Client, Vec<Vec<u8>>)> = hosts
-        .iter()
-        .map(|host| (host, questions.iter().map(|question| request(host, question)).collect()))
-        .collect();
-    // Until every instance that so many callers need has met the model.
-    asked(&hosts, callers, WARMING)?;
-    let begun = Instant::now();
-    let calls = asked(&hosts, callers, SPAN)?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let words: usize = calls.iter().map(|(at, _)| texts[*at].split_whitespace().count()).sum();
-    let milliseconds = calls.into_iter().map(|(_, milliseconds)| milliseconds).collect();
-    Ok(Figures { words_per_second: words as f64 / seconds, milliseconds })
-}
-
-/// Which question each call had, and its milliseconds; callers share the hosts, each with its requests.
-fn asked(hosts: &[(&Client, Vec<Vec<u8>>)], callers: usize, span: Duration) -> Result<Vec<(usize, f64)>> {
-    let (stop, next) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let caller = |host: &Client, requests: &[Vec<u8>]| -> Result<Vec<(usize, f64)>> {
-        let mut caller = Caller::connect(host)?;
-        let mut calls = Vec::new();
-        while !stop.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed) % requests.len();
-            let start = Instant::now();
-            caller.ask(&requests[at])?;
-            calls.push((at, start.elapsed().as_secs_f64() * 1e3));
-        }
-        Ok(calls)
-    };
-    let calls = std::thread::scope(|scope| {
-        let hosts = hosts.iter().cycle().take(callers);
-        let running: Vec<_> = hosts.map(|(host, requests)| scope.spawn(|| caller(host, requests))).collect();
-        std::thread::sleep(span);
-        stop.store(true, Ordering::Relaxed);
-        let ended = running.into_iter().map(|caller| caller.join().expect("a caller panicked"));
-        ended.collect::<Result<Vec<_>>>()
-    })?;
-    Ok(calls.concat())
 }

@@ -9,6 +9,7 @@ mod caller;
 mod events;
 mod extraction;
 mod import;
+mod load;
 mod peers;
 mod process;
 mod project;

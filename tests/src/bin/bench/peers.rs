@@ -1,6 +1,6 @@
 //! Usual tools on the same documents, where a Python that has them is named.
 
-use crate::extraction::{Figures, SPAN};
+use crate::load::{Figures, SPAN};
 use crate::table::{Table, quantile};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;

@@ -1,6 +1,7 @@
 //! The queue of jobs on both engines, and extraction by one host and by two.
 
-use crate::extraction::{load, texts};
+use crate::extraction::texts;
+use crate::load::Load;
 use crate::table::{Table, quantile};
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
@@ -170,7 +171,7 @@ fn hosts() -> Result<()> {
         &["host processes", "documents/s", "median ms", "99 % ms"],
     );
     for count in [1, 2] {
-        let figures = load(&clients[..count], &example, "lexical", &texts, CALLERS)?;
+        let figures = Load::new(&clients[..count], &example, "lexical", &texts, CALLERS)?.measure_alone()?;
         let mut sorted = figures.milliseconds.clone();
         sorted.sort_by(f64::total_cmp);
         table.row(vec![
