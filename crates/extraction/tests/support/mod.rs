@@ -168,6 +168,7 @@ fn recipe() -> Recipe {
             prune_below: 0.0,
         },
         contextual: None,
+        tuning: None,
     }
 }
 
