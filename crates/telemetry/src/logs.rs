@@ -13,7 +13,7 @@ pub const DEFAULT_FILTER: &str = "warn,spindle=info";
 
 /// This project's crates, whose logs are shown at every level. Other libraries log at debug what they send: statements with
 /// their values, headers, bodies. Of them warnings and errors are shown.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "authoring",
     "blobs",
     "catalog",
@@ -28,6 +28,7 @@ const OWN: [&str; 15] = [
     "storage_events",
     "telemetry",
     "training",
+    "tuning",
     "worker",
 ];
 
