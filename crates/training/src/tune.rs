@@ -45,8 +45,8 @@ pub(crate) struct Workshop<'a, 'r> {
     pub(crate) reporter: &'a Reporter<'r>,
 }
 
-/// What all tunings of a run share.
-struct Ground {
+/// The encoder as all tunings of a run find it.
+struct Untuned {
     first_layer: usize,
     layers: Vec<LayerWeights>,
     states: Vectors,
@@ -65,10 +65,10 @@ impl Workshop<'_, '_> {
     pub(crate) fn tuned(&self) -> Result<Tuned, TrainError> {
         let folds = (self.recipe.folds as usize).max(1);
         let fold_of = self.fold_of_words(folds);
-        let ground = self.ground()?;
+        let untuned = self.untuned()?;
         let shares = Shares::new(folds + 1);
         // Everything first: it takes longest.
-        let tune = |job: usize| self.file(&ground, &fold_of, job.checked_sub(1), &shares);
+        let tune = |job: usize| self.file(&untuned, &fold_of, job.checked_sub(1), &shares);
         let files: Vec<Result<Vec<u8>, TrainError>> = match self.tuning.tuner.device() {
             TuningDevice::Processor => map(folds + 1, tune),
             TuningDevice::Gpu => (0..=folds).map(tune).collect(),
@@ -90,7 +90,7 @@ impl Workshop<'_, '_> {
         fold_of
     }
 
-    fn ground(&self) -> Result<Ground, TrainError> {
+    fn untuned(&self) -> Result<Untuned, TrainError> {
         let shape = self.tuning.encoder.shape();
         let first_layer = shape.layers() + 1 - (self.recipe.layers as usize).clamp(1, shape.layers());
         let layers = self.tuning.encoder.layers(first_layer..=shape.layers())?;
@@ -110,13 +110,13 @@ impl Workshop<'_, '_> {
             states.extend(&reader.say(&pieces, &voice, watch)?)?;
             done += pieces.windows;
         }
-        Ok(Ground { first_layer, layers, states, windows: windows(documents) })
+        Ok(Untuned { first_layer, layers, states, windows: windows(documents) })
     }
 
     /// The layers tuned without a fold, or on everything, as a file; one that an earlier attempt left is taken.
     fn file(
         &self,
-        ground: &Ground,
+        untuned: &Untuned,
         fold_of: &[Option<usize>],
         without: Option<usize>,
         shares: &Shares,
@@ -124,15 +124,15 @@ impl Workshop<'_, '_> {
         let job = without.map_or(0, |fold| fold + 1);
         let name = without.map_or("layers".to_owned(), |fold| format!("layers-{fold}"));
         let learn = || {
-            let mut windows = self.windows(ground, |word| fold_of[word].is_some_and(|f| Some(f) != without));
+            let mut windows = self.windows(untuned, |word| fold_of[word].is_some_and(|f| Some(f) != without));
             if windows.is_empty() {
                 // One fold, or a single example: there is nothing to be blind to.
-                windows = self.windows(ground, |word| fold_of[word].is_some());
+                windows = self.windows(untuned, |word| fold_of[word].is_some());
             }
-            let layers = self.tune(ground, &windows, &|done, loss| {
+            let layers = self.tune(untuned, &windows, &|done, loss| {
                 self.reporter.watch(Stage::Tune, TUNING, shares.set(job, done), loss)
             })?;
-            Ok(self.tuning.encoder.pack(ground.first_layer, &layers)?)
+            Ok(self.tuning.encoder.pack(untuned.first_layer, &layers)?)
         };
         let file = self.trail.resume(&name, |bytes| Some(bytes.to_vec()), Vec::clone, learn)?;
         match self.reporter.watch(Stage::Tune, TUNING, shares.set(job, 1.0), None).is_break() {
@@ -143,7 +143,7 @@ impl Workshop<'_, '_> {
 
     /// The windows with those of their words that are learned from; a piece that stands for several words stands for
     /// the first.
-    fn windows(&self, ground: &Ground, learned: impl Fn(usize) -> bool) -> Vec<TuningWindow> {
+    fn windows(&self, untuned: &Untuned, learned: impl Fn(usize) -> bool) -> Vec<TuningWindow> {
         let window = |window: &Window| {
             let words = window.words.iter().filter(|(_, word)| learned(*word));
             let mut words: Vec<(u32, u32)> =
@@ -151,21 +151,21 @@ impl Workshop<'_, '_> {
             words.dedup_by_key(|(column, _)| *column);
             (!words.is_empty()).then(|| TuningWindow { pieces: window.pieces.clone(), words })
         };
-        ground.windows.iter().filter_map(window).collect()
+        untuned.windows.iter().filter_map(window).collect()
     }
 
     fn tune(
         &self,
-        ground: &Ground,
+        untuned: &Untuned,
         windows: &[TuningWindow],
         watch: &(dyn Fn(f32, Option<f64>) -> std::ops::ControlFlow<()> + Sync),
     ) -> Result<Vec<LayerWeights>, TrainError> {
         let states =
-            |pieces: Range<usize>, rows: &mut Vec<f32>| ground.states.read(&pieces, &mut Vec::new(), rows);
+            |pieces: Range<usize>, rows: &mut Vec<f32>| untuned.states.read(&pieces, &mut Vec::new(), rows);
         let task = TuningTask {
             shape: self.tuning.encoder.shape(),
-            first_layer: ground.first_layer,
-            layers: &ground.layers,
+            first_layer: untuned.first_layer,
+            layers: &untuned.layers,
             recipe: self.recipe,
             tags: self.corpus.tags.len(),
             windows,

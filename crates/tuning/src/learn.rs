@@ -194,6 +194,5 @@ where
 
 /// Which part of the highest step length a step from `before` to `after` of the way has: up in a line, then down.
 fn schedule(before: f32, after: f32, warm_up: f32) -> f32 {
-    if after < warm_up { after / warm_up } else { (1.0 - before) / (1.0 - warm_up).max(f32::EPSILON) }
-        .min(1.0)
+    (after / warm_up).min((1.0 - before) / (1.0 - warm_up).max(f32::EPSILON)).min(1.0)
 }

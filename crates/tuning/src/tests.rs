@@ -1,18 +1,18 @@
+#[path = "../../inference/tests/openvino/located.rs"]
+mod located;
+
 use crate::layers::{Dropout, Padded, output, parameters, weights};
 use crate::learn::BurnTuner;
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_tensor::Tensor;
 use fastrand::Rng;
-use inference::{
-    Conversion, EncoderPackage, LIBRARY_VARIABLE, OpenVinoEncoder, PROJECT_FOLDER, Settings, TunablePackage,
-    Weights,
-};
+use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Settings, TunablePackage, Weights};
 use model::{
     Activation, Encoder, LAYER_TENSORS, LayerShape, LayerWeights, Pieces, TunableEncoder, TuningRecipe,
 };
 use std::ops::{ControlFlow, Range};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use training::{Tuner, TunerError, TuningDevice, TuningTask, TuningWindow};
@@ -25,28 +25,16 @@ const WITHOUT_GRADIENT: &str = "attention.self.key.bias";
 
 const TAGS: usize = 3;
 
-fn folder(variable: &str, project: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let place = std::env::var_os(variable).map_or_else(|| root.join(project), PathBuf::from);
-    if place.exists() {
-        return Some(place);
-    }
-    let line = format!("{} is absent; run `cargo xtask setup` or set {variable}", place.display());
-    assert!(std::env::var_os("CI").is_none(), "{line}");
-    println!("skipped: {line}");
-    None
-}
-
 fn none() -> Dropout {
     Dropout { rate: 0.0, random: Rng::with_seed(0) }
 }
 
 #[test]
 fn layers_compute_what_openvino_computes() {
-    let Some(library) = folder(LIBRARY_VARIABLE, PROJECT_FOLDER) else { return };
+    let Some(library) = located::library() else { return };
     let settings = Settings { library: Some(library), ..Settings::default() };
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/golden/xlm-roberta-tiny");
-    let published = [Some(tiny), folder("SPINDLE_ENCODER", "build/encoders/all-MiniLM-L6-v2")];
+    let published = [Some(tiny), located::published()];
     for published in published.into_iter().flatten() {
         let store = tempfile::tempdir().expect("a temporary folder");
         let conversion = Conversion { weights: Weights::F32, ..Conversion::default() };

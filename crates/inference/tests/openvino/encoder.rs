@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde::Deserialize;
 
-use crate::support::{as_published, encoder, package, published, settings};
+use crate::located::published;
+use crate::support::{as_published, encoder, package, settings};
 
 /// Largest difference of one number between 32-bit computations in different orders.
 const TOLERANCE_F32: f32 = 1e-4;

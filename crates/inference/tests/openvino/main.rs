@@ -7,4 +7,5 @@ mod encoder;
 mod engine;
 mod family;
 mod layers;
+mod located;
 mod support;

@@ -1,14 +1,10 @@
-//! Finds OpenVINO and the default encoder, converts the encoder once per run.
+//! The default encoder, converted once per run.
 
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use inference::{
-    Conversion, EncoderPackage, LIBRARY_VARIABLE, OpenVinoEncoder, PROJECT_FOLDER, Settings, Weights,
-};
+use inference::{Conversion, EncoderPackage, OpenVinoEncoder, Settings, Weights};
 
-/// Names another published encoder folder for these tests.
-const ENCODER_VARIABLE: &str = "SPINDLE_ENCODER";
+use crate::located::{library, published};
 
 struct Fixture {
     settings: Settings,
@@ -32,11 +28,6 @@ pub(crate) fn settings() -> Option<&'static Settings> {
     fixture().map(|fixture| &fixture.settings)
 }
 
-/// The published encoder's folder.
-pub(crate) fn published() -> Option<PathBuf> {
-    located(ENCODER_VARIABLE, "build/encoders/all-MiniLM-L6-v2")
-}
-
 /// Conversion to the reference, without rounding.
 pub(crate) fn as_published() -> Conversion {
     Conversion { weights: Weights::F32, ..Conversion::default() }
@@ -46,7 +37,7 @@ fn fixture() -> Option<&'static Fixture> {
     static FIXTURE: OnceLock<Option<Fixture>> = OnceLock::new();
     FIXTURE
         .get_or_init(|| {
-            let library = located(LIBRARY_VARIABLE, PROJECT_FOLDER)?;
+            let library = library()?;
             let published = published()?;
             let store = tempfile::tempdir().expect("a temporary folder");
             let package = EncoderPackage::convert(&published, store.path(), &as_published());
@@ -56,16 +47,4 @@ fn fixture() -> Option<&'static Fixture> {
             Some(Fixture { settings, package, encoder, _store: store })
         })
         .as_ref()
-}
-
-fn located(variable: &str, project: &str) -> Option<PathBuf> {
-    let place = std::env::var_os(variable)
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(project), PathBuf::from);
-    if place.exists() {
-        return Some(place);
-    }
-    let line = format!("{} is absent; run `cargo xtask setup` or set {variable}", place.display());
-    assert!(std::env::var_os("CI").is_none(), "{line}");
-    println!("skipped: {line}");
-    None
 }

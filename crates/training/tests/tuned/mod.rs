@@ -16,6 +16,9 @@ use training::{
 /// A window by its pieces.
 type Ids = Vec<i32>;
 
+/// What the tuner says that it needs for a layer; far more than a run needs besides.
+const LAYER_BYTES: u64 = 1 << 40;
+
 /// Windows by what they were told to or asked of.
 type Notes = Arc<Mutex<BTreeMap<u32, BTreeSet<Ids>>>>;
 
@@ -97,7 +100,7 @@ impl Tuner for NotingTuner {
     }
 
     fn bytes(&self, _: &LayerShape, layers: usize, _: &TuningRecipe) -> u64 {
-        1000 * layers as u64
+        LAYER_BYTES * layers as u64
     }
 
     fn tune(&self, task: &TuningTask<'_>) -> Result<Vec<LayerWeights>, TunerError> {
@@ -256,6 +259,9 @@ fn a_single_document_is_tuned_on_and_too_little_memory_or_no_tuner_is_said() {
     scene.fill(&mut request);
     request.categories.push(category("other"));
     assert!(train(&request, &mut go).is_ok());
+    request.surroundings.memory_bytes_max = Some(LAYER_BYTES);
+    let refused = TrainError::Memory { needed_bytes: 3 * LAYER_BYTES, available_bytes: LAYER_BYTES };
+    assert_eq!(train(&request, &mut go).map(|_| ()), Err(refused));
     request.surroundings.memory_bytes_max = Some(u64::MAX);
     if let Some(encoder) = &mut request.encoder {
         encoder.tuning = None;
