@@ -14,8 +14,9 @@ use wasmtime_wasi_http::handler::{
     HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
 
-/// Requests one instance answers before it is replaced, as Spin and `wasmtime serve` have it.
-const REQUESTS_PER_INSTANCE_MAX: usize = 1_024;
+/// Requests one instance answers before it is replaced, which bounds what a guest may lose. Spin and `wasmtime serve` have
+/// 1,024; here a new instance reads its models' tokenizer first, which takes as long as ten requests.
+const REQUESTS_PER_INSTANCE_MAX: usize = 16_384;
 /// Requests one instance answers at the same time.
 const CONCURRENT_REQUESTS_PER_INSTANCE_MAX: usize = 16;
 /// How long an instance without work keeps its memory (and what it has parsed).

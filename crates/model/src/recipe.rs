@@ -186,7 +186,7 @@ impl Default for ContextualRecipe {
     fn default() -> Self {
         Self {
             window_pieces: 128,
-            context_pieces: 24,
+            context_pieces: 16,
             hidden: 64,
             reach: 1,
             input_dropout: 0.1,

@@ -108,6 +108,6 @@ impl Ensemble {
         }
         let mut bias = vec![0.0; single.tags];
         members.iter().for_each(|member| update(&mut bias, member.bias(), |sum, value| sum + share * value));
-        Ok((Network::new(layout, weights)?, bias))
+        Ok((Network::new(layout, &weights)?, bias))
     }
 }

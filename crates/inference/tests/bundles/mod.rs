@@ -51,7 +51,7 @@ fn head(tags: usize, width: Option<usize>) -> Head {
         // Scale 1 everywhere, then the linear map's one weight.
         weights[width..2 * width].fill(1.0);
         weights[2 * width] = 1.0;
-        Network::new(layout, weights).expect("a sound network")
+        Network::new(layout, &weights).expect("a sound network")
     });
     Head::new(vec![0.0; tags], sparse, network).expect("a sound head")
 }

@@ -34,7 +34,7 @@ pub(super) fn write(head: &Head) -> Vec<u8> {
     out.extend(sparse.entries().iter().flat_map(|entry| entry.tag.to_le_bytes()));
     out.extend(sparse.entries().iter().flat_map(|entry| entry.weight.to_le_bytes()));
     if let Some(network) = &head.network {
-        out.extend(network.weights().iter().flat_map(|weight| weight.to_le_bytes()));
+        out.extend(network.weights().into_iter().flat_map(|weight| weight.to_le_bytes()));
     }
     out
 }
@@ -55,7 +55,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Head, HeadError> {
     let sparse = Sparse::new(hashes, offsets, entries)?;
     let network = match layout.width {
         0 => None,
-        _ => Some(Network::new(layout, reader.values(layout.weights(), f32::from_le_bytes))?),
+        _ => Some(Network::new(layout, &reader.values(layout.weights(), f32::from_le_bytes))?),
     };
     Head::new(bias, sparse, network)
 }

@@ -21,15 +21,37 @@ pub struct Layout {
     pub tags: usize,
 }
 
-/// Weights of the dense part, all matrices row after row.
+/// Weights of the dense part, all matrices row after row, in the shape that the product reads fastest: hidden units in
+/// panels that are multiplied one after the other, rows filled up with zeros to whole registers. So the weights, which no
+/// cache holds after an encoder has computed, are read in one go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     layout: Layout,
-    /// Mean, scale (both `width`), M (`width * (tags + hidden)`), b (`hidden`), O (`(2 * reach + 1) * hidden * tags`), one after
-    /// the other.
-    weights: Vec<f32>,
+    /// Of `width` values each.
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    /// M's columns of the tags: `width` rows.
+    linear: Vec<f32>,
+    panels: Vec<Panel>,
 }
 
+/// Some hidden units.
+#[derive(Clone, Debug, PartialEq)]
+struct Panel {
+    /// Of a value per unit; that of a filling is zero, so it never says anything.
+    bias: Vec<f32>,
+    /// M's columns of these units: `width` rows.
+    inner: Vec<f32>,
+    /// A row per unit: what it says of each neighbour's tags.
+    outer: Vec<f32>,
+}
+
+/// Values of the widest register.
+const LANES: usize = 16;
+/// Units of a panel: as many columns as the product computes at a time.
+const PANEL_UNITS: usize = 4 * LANES;
+/// Words multiplied at once: for more, the product would first copy the weights.
+const PRODUCT_WORDS: usize = 48;
 /// Words handled at once, so that intermediate rows stay in the cache.
 const BLOCK_WORDS: usize = 1_024;
 
@@ -45,6 +67,16 @@ impl Layout {
         (2 * self.reach + 1) * self.hidden
     }
 
+    /// Columns of the linear part in memory.
+    fn linear_columns(&self) -> usize {
+        self.tags.next_multiple_of(LANES)
+    }
+
+    /// Columns of what units say of a word and its neighbours in memory.
+    fn outer_columns(&self) -> usize {
+        ((2 * self.reach + 1) * self.tags).next_multiple_of(LANES)
+    }
+
     /// Number of weights.
     pub fn weights(&self) -> usize {
         self.lengths().iter().sum()
@@ -56,12 +88,29 @@ impl Network {
     ///
     /// # Errors
     /// [`HeadError::Invalid`] when their number does not fit the layout.
-    pub fn new(layout: Layout, weights: Vec<f32>) -> Result<Self, HeadError> {
+    pub fn new(layout: Layout, weights: &[f32]) -> Result<Self, HeadError> {
         if weights.len() != layout.weights() {
             let reason = format!("{} network weights, {layout:?} needs {}", weights.len(), layout.weights());
             return Err(HeadError::Invalid(reason));
         }
-        Ok(Self { layout, weights })
+        let mut rest = weights;
+        let [mean, scale, inner, bias, outer] = layout.lengths().map(|length| {
+            let (part, after) = rest.split_at(length);
+            rest = after;
+            part
+        });
+        let mut linear = vec![0.0; layout.width * layout.linear_columns()];
+        let from = inner.chunks_exact((layout.tags + layout.hidden).max(1));
+        for (to, from) in linear.chunks_exact_mut(layout.linear_columns().max(1)).zip(from) {
+            to[..layout.tags].copy_from_slice(&from[..layout.tags]);
+        }
+        let firsts = (0..layout.hidden).step_by(PANEL_UNITS);
+        let panels = firsts.map(|first| {
+            let units = first..(first + PANEL_UNITS).min(layout.hidden);
+            Panel::new(&layout, units, [inner, bias, outer])
+        });
+        let panels = panels.collect();
+        Ok(Self { layout, mean: mean.to_vec(), scale: scale.to_vec(), linear, panels })
     }
 
     /// The sizes.
@@ -70,27 +119,36 @@ impl Network {
     }
 
     /// All weights in the order of [`Network::new`].
-    pub fn weights(&self) -> &[f32] {
-        &self.weights
+    pub fn weights(&self) -> Vec<f32> {
+        let Layout { width, hidden, reach, tags } = self.layout;
+        let mut weights = [self.mean.as_slice(), &self.scale].concat();
+        for row in 0..width {
+            weights.extend(&self.linear[row * self.layout.linear_columns()..][..tags]);
+            self.panels
+                .iter()
+                .for_each(|panel| weights.extend(&panel.inner[row * panel.units()..][..panel.units()]));
+            weights.truncate(2 * width + (row + 1) * (tags + hidden));
+        }
+        self.panels.iter().for_each(|panel| weights.extend(&panel.bias));
+        weights.truncate(2 * width + width * (tags + hidden) + hidden);
+        for neighbour in 0..=2 * reach {
+            let rows =
+                self.panels.iter().flat_map(|panel| panel.outer.chunks_exact(self.layout.outer_columns()));
+            rows.take(hidden).for_each(|row| weights.extend(&row[neighbour * tags..(neighbour + 1) * tags]));
+        }
+        weights
     }
 
     pub(super) fn validate(&self, tags: usize) -> Result<(), HeadError> {
         if self.layout.tags != tags || self.layout.width == 0 {
             return Err(HeadError::Invalid(format!("{:?} does not fit {tags} tags", self.layout)));
         }
-        if self.weights.iter().any(|weight| !weight.is_finite()) {
+        let panels = self.panels.iter().flat_map(|panel| [&panel.bias, &panel.inner, &panel.outer]);
+        let parts = [&self.mean, &self.scale, &self.linear].into_iter().chain(panels);
+        if parts.flatten().any(|weight| !weight.is_finite()) {
             return Err(HeadError::Invalid("a network weight is no number".into()));
         }
         Ok(())
-    }
-
-    fn parts(&self) -> [&[f32]; 5] {
-        let mut rest = self.weights.as_slice();
-        self.layout.lengths().map(|length| {
-            let (part, after) = rest.split_at(length);
-            rest = after;
-            part
-        })
     }
 
     /// Adds the network's scores to `scores` (`words * tags`); `vectors` are `words * width`. Sequences are taken
@@ -115,40 +173,112 @@ impl Network {
     }
 
     fn add_block(&self, words: Range<usize>, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
-        let Layout { width, hidden, reach, tags, .. } = self.layout;
-        let [mean, scale, inner, bias, outer] = self.parts();
-        let mut standard = vectors.to_vec();
-        for row in standard.chunks_exact_mut(width) {
-            for ((value, mean), scale) in row.iter_mut().zip(mean).zip(scale) {
-                *value = (*value - mean) * scale;
+        let Layout { width, reach, tags, .. } = self.layout;
+        let columns = self.layout.outer_columns();
+        let mut said = vec![0.0; if self.panels.is_empty() { 0 } else { words.len() * columns }];
+        let mut work = Work::default();
+        for first in (0..words.len()).step_by(PRODUCT_WORDS) {
+            let words = first..(first + PRODUCT_WORDS).min(words.len());
+            work.standardize(&vectors[words.start * width..words.end * width], &self.mean, &self.scale);
+            work.add_linear(&self.linear, &self.layout, &mut scores[words.start * tags..words.end * tags]);
+            for panel in &self.panels {
+                work.add_panel(panel, &self.layout, &mut said[words.start * columns..words.end * columns]);
             }
         }
-        // Apart, since the kernel takes whole registers of columns as they lie and would first have to copy all others.
-        let (standard, inner) = (Matrix::new(&standard, width), Matrix::new(inner, tags + hidden));
-        product::add(scores, standard, inner.columns(0..tags));
-        if hidden == 0 {
+        if said.is_empty() {
             return;
         }
-        let mut units = vec![0.0; words.len() * hidden];
-        product::add(&mut units, standard, inner.columns(tags..tags + hidden));
-        for row in units.chunks_exact_mut(hidden) {
-            row.iter_mut().zip(bias).for_each(|(unit, bias)| *unit = (*unit + bias).max(0.0));
-        }
-        let mut said = vec![0.0; words.len() * tags];
-        for (neighbour, outer) in outer.chunks_exact(hidden * tags).enumerate() {
-            said.fill(0.0);
-            product::add(&mut said, Matrix::new(&units, hidden), Matrix::new(outer, tags));
-            for borders in sequences.windows(2) {
-                let [from, to] = [0, 1].map(|border| (borders[border] as usize - words.start) * tags);
-                add_shifted(&mut scores[from..to], &said[from..to], neighbour, reach, tags);
+        for borders in sequences.windows(2) {
+            let [from, to] = [0, 1].map(|border| borders[border] as usize - words.start);
+            for neighbour in 0..=2 * reach {
+                let of_neighbour = neighbour * tags..(neighbour + 1) * tags;
+                let said = said[from * columns..to * columns].chunks_exact(columns);
+                let said = said.map(|row| &row[of_neighbour.clone()]);
+                add_shifted(scores[from * tags..to * tags].chunks_exact_mut(tags), said, neighbour, reach);
             }
         }
     }
 }
 
+impl Panel {
+    /// The panel of `units`, filled up to whole registers; `parts` are M, b and O.
+    fn new(layout: &Layout, units: Range<usize>, [inner, bias, outer]: [&[f32]; 3]) -> Self {
+        let &Layout { width, hidden, reach, tags } = layout;
+        let (filled, columns) = (units.len().next_multiple_of(LANES), layout.outer_columns());
+        let mut panel = Self {
+            bias: vec![0.0; filled],
+            inner: vec![0.0; width * filled],
+            outer: vec![0.0; filled * columns],
+        };
+        panel.bias[..units.len()].copy_from_slice(&bias[units.clone()]);
+        for (to, from) in panel.inner.chunks_exact_mut(filled).zip(inner.chunks_exact(tags + hidden)) {
+            to[..units.len()].copy_from_slice(&from[tags..][units.clone()]);
+        }
+        for (to, unit) in panel.outer.chunks_exact_mut(columns).zip(units) {
+            for neighbour in 0..=2 * reach {
+                let from = (neighbour * hidden + unit) * tags;
+                to[neighbour * tags..(neighbour + 1) * tags].copy_from_slice(&outer[from..from + tags]);
+            }
+        }
+        panel
+    }
+
+    /// Units, fillings included.
+    fn units(&self) -> usize {
+        self.bias.len()
+    }
+}
+
+/// Rows of some words on their way, kept for the next.
+#[derive(Default)]
+struct Work {
+    standard: Vec<f32>,
+    product: Vec<f32>,
+}
+
+impl Work {
+    fn standardize(&mut self, vectors: &[f32], mean: &[f32], scale: &[f32]) {
+        self.standard.clear();
+        for row in vectors.chunks_exact(mean.len()) {
+            let values = row.iter().zip(mean).zip(scale);
+            self.standard.extend(values.map(|((value, mean), scale)| (value - mean) * scale));
+        }
+    }
+
+    /// The standardized vectors times a matrix of so many columns.
+    fn multiply(&mut self, width: usize, matrix: &[f32], columns: usize) {
+        self.product.clear();
+        self.product.resize(self.standard.len() / width * columns, 0.0);
+        product::add(&mut self.product, Matrix::new(&self.standard, width), Matrix::new(matrix, columns));
+    }
+
+    fn add_linear(&mut self, linear: &[f32], layout: &Layout, scores: &mut [f32]) {
+        let columns = layout.linear_columns();
+        self.multiply(layout.width, linear, columns);
+        for (scores, said) in scores.chunks_exact_mut(layout.tags).zip(self.product.chunks_exact(columns)) {
+            scores.iter_mut().zip(said).for_each(|(score, said)| *score += said);
+        }
+    }
+
+    fn add_panel(&mut self, panel: &Panel, layout: &Layout, said: &mut [f32]) {
+        self.multiply(layout.width, &panel.inner, panel.units());
+        for row in self.product.chunks_exact_mut(panel.units()) {
+            row.iter_mut().zip(&panel.bias).for_each(|(unit, bias)| *unit = (*unit + bias).max(0.0));
+        }
+        let units = Matrix::new(&self.product, panel.units());
+        product::add(said, units, Matrix::new(&panel.outer, layout.outer_columns()));
+    }
+}
+
 /// Adds row `word + neighbour - reach` of `said` to row `word` of `scores`, where both exist.
-fn add_shifted(scores: &mut [f32], said: &[f32], neighbour: usize, reach: usize, tags: usize) {
-    let skip = |rows: usize| (rows * tags).min(said.len());
-    let (to, from) = (skip(reach.saturating_sub(neighbour)), skip(neighbour.saturating_sub(reach)));
-    scores[to..].iter_mut().zip(&said[from..]).for_each(|(score, said)| *score += said);
+fn add_shifted<'a>(
+    scores: impl Iterator<Item = &'a mut [f32]>,
+    said: impl Iterator<Item = &'a [f32]>,
+    neighbour: usize,
+    reach: usize,
+) {
+    let (to, from) = (reach.saturating_sub(neighbour), neighbour.saturating_sub(reach));
+    for (scores, said) in scores.skip(to).zip(said.skip(from)) {
+        scores.iter_mut().zip(said).for_each(|(score, said)| *score += said);
+    }
 }

@@ -13,18 +13,27 @@ pub struct Entry {
 }
 
 /// Rows of entries by feature hash.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sparse {
-    /// Feature hashes, rising.
+    /// Number of rows.
+    rows: usize,
+    /// Feature hashes, rising, and [`NEAR`] that are no feature's.
     hashes: Vec<u64>,
-    /// Borders of each feature's row in `entries`; one more than hashes.
+    /// Borders of each feature's row in `entries`, and the end of an empty row.
     offsets: Vec<u32>,
     entries: Vec<Entry>,
-    /// Index of the first hash of each bucket: hashes are uniform, so their top bits say where they lie, and a
+    /// Index of the first hash of each bucket, or behind it. Hashes are uniform, so their top bits say where they lie, and a
     /// look-up touches one cache line of this table and mostly one of `hashes`.
     buckets: Vec<u32>,
     shift: u32,
 }
+
+/// Hashes of a bucket that are compared without asking how many there are: processors guess badly what is a matter of
+/// chance, and a wrong guess costs more than several comparisons.
+const NEAR: usize = 4;
+
+/// Features looked up beside each other.
+const TOGETHER: usize = 32;
 
 impl Sparse {
     /// A table from rows; `offsets` are borders in `entries`, one more than `hashes`.
@@ -43,17 +52,21 @@ impl Sparse {
         if ends != (Some(&0), Some(entries.len())) || !offsets.is_sorted() {
             return invalid("feature rows do not cover the entries in order");
         }
-        let bits = (hashes.len() / 2).max(1).next_power_of_two().trailing_zeros().clamp(1, 31);
+        let rows = hashes.len();
+        let bits = rows.next_power_of_two().trailing_zeros().clamp(1, 31);
         let shift = 64 - bits;
-        let buckets = (0..=1u64 << bits)
+        let buckets = (0..1u64 << bits)
             .scan(0, |at: &mut usize, bucket| {
-                while *at < hashes.len() && hashes[*at] >> shift < bucket {
+                while *at < rows && hashes[*at] >> shift < bucket {
                     *at += 1;
                 }
                 Some(*at as u32)
             })
             .collect();
-        Ok(Self { hashes, offsets, entries, buckets, shift })
+        let (mut hashes, mut offsets) = (hashes, offsets);
+        hashes.extend([u64::MAX; NEAR]);
+        offsets.push(entries.len() as u32);
+        Ok(Self { rows, hashes, offsets, entries, buckets, shift })
     }
 
     /// A table without rows.
@@ -63,12 +76,12 @@ impl Sparse {
 
     /// Feature hashes, rising.
     pub fn hashes(&self) -> &[u64] {
-        &self.hashes
+        &self.hashes[..self.rows]
     }
 
     /// Row borders in [`Sparse::entries`], one more than hashes.
     pub fn offsets(&self) -> &[u32] {
-        &self.offsets
+        &self.offsets[..=self.rows]
     }
 
     /// All entries, row after row.
@@ -78,14 +91,28 @@ impl Sparse {
 
     /// The row of a feature; empty for a feature never learned.
     pub fn row(&self, hash: u64) -> &[Entry] {
-        let bucket = (hash >> self.shift) as usize;
-        let (from, to) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
-        match self.hashes[from..to].iter().position(|&known| known >= hash) {
-            Some(at) if self.hashes[from + at] == hash => {
-                &self.entries[self.offsets[from + at] as usize..self.offsets[from + at + 1] as usize]
-            }
-            _ => &[],
+        self.entries_of(self.borders(hash, self.bucket(hash)))
+    }
+
+    fn bucket(&self, hash: u64) -> u32 {
+        self.buckets[(hash >> self.shift) as usize]
+    }
+
+    /// Borders of the feature's row in `entries`.
+    fn borders(&self, hash: u64, bucket: u32) -> (u32, u32) {
+        let from = bucket as usize;
+        // Those behind the bucket are larger than any that lies in it.
+        let near = &self.hashes[from..from + NEAR];
+        let mut at = from + near.iter().map(|known| usize::from(*known < hash)).sum::<usize>();
+        if at == from + NEAR {
+            at += self.hashes[at..].iter().take_while(|known| **known < hash).count();
         }
+        let row = if at < self.rows && self.hashes[at] == hash { at } else { self.rows };
+        (self.offsets[row], self.offsets[row + 1])
+    }
+
+    fn entries_of(&self, (from, to): (u32, u32)) -> &[Entry] {
+        &self.entries[from as usize..to as usize]
     }
 
     pub(super) fn validate(&self, tags: usize) -> Result<(), HeadError> {
@@ -97,10 +124,20 @@ impl Sparse {
     }
 
     /// Adds each word's rows to its `tags` scores. `inputs` are valid.
+    ///
+    /// Several features take each step of the look-up beside each other: after an encoder has computed, nothing of the
+    /// table is in the nearest cache, and waiting for many lines at once takes hardly longer than for one.
     pub(super) fn add(&self, inputs: &Inputs, tags: usize, scores: &mut [f32]) {
-        for (borders, scores) in inputs.feature_offsets.windows(2).zip(scores.chunks_exact_mut(tags)) {
-            for &hash in &inputs.features[borders[0] as usize..borders[1] as usize] {
-                for entry in self.row(hash) {
+        let (mut buckets, mut borders) = ([0; TOGETHER], [(0, 0); TOGETHER]);
+        for (word, scores) in inputs.feature_offsets.windows(2).zip(scores.chunks_exact_mut(tags)) {
+            for hashes in inputs.features[word[0] as usize..word[1] as usize].chunks(TOGETHER) {
+                for (bucket, hash) in buckets.iter_mut().zip(hashes) {
+                    *bucket = self.bucket(*hash);
+                }
+                for ((borders, bucket), hash) in borders.iter_mut().zip(&buckets).zip(hashes) {
+                    *borders = self.borders(*hash, *bucket);
+                }
+                for entry in borders[..hashes.len()].iter().flat_map(|borders| self.entries_of(*borders)) {
                     scores[usize::from(entry.tag)] += entry.weight;
                 }
             }

@@ -16,8 +16,8 @@ fn weight(index: usize) -> f32 {
 }
 
 fn head() -> Head {
-    let weights = (0..layout().weights()).map(weight).collect();
-    let network = Network::new(layout(), weights).expect("fits");
+    let weights: Vec<f32> = (0..layout().weights()).map(weight).collect();
+    let network = Network::new(layout(), &weights).expect("fits");
     Head::new(vec![0.5, 0.0, -0.5], rows(), Some(network)).expect("valid")
 }
 
@@ -30,28 +30,26 @@ fn inputs(words: usize, sequence_offsets: Vec<u32>) -> Inputs {
     }
 }
 
-/// The module's formula, word by word.
-fn reference(vectors: &[f32], word: usize, borders: std::ops::Range<usize>) -> Vec<f32> {
-    let at = |part: usize, index: usize| weight(layout().lengths()[..part].iter().sum::<usize>() + index);
-    let x = |word: usize, i: usize| (vectors[word * 3 + i] - at(0, i)) * at(1, i);
+/// What the module's formula has a network of `layout` say of a word in a sequence.
+fn said(layout: Layout, vectors: &[f32], word: usize, borders: std::ops::Range<usize>) -> Vec<f32> {
+    let Layout { width, hidden, reach, tags } = layout;
+    let at = |part: usize, index: usize| weight(layout.lengths()[..part].iter().sum::<usize>() + index);
+    let x = |word: usize, i: usize| (vectors[word * width + i] - at(0, i)) * at(1, i);
+    let inner = |i: usize, column: usize| at(2, i * (tags + hidden) + column);
     let unit = |word: usize, h: usize| {
-        let said: f32 = (0..3).map(|i| x(word, i) * at(2, i * 5 + 3 + h)).sum();
+        let said: f32 = (0..width).map(|i| x(word, i) * inner(i, tags + h)).sum();
         (said + at(3, h)).max(0.0)
     };
-    (0..3)
-        .map(|tag| {
-            let mut score = [0.5 + 1.0, 0.0, -0.5 - 0.5][tag];
-            score += (0..3).map(|i| x(word, i) * at(2, i * 5 + tag)).sum::<f32>();
-            for neighbour in 0..3 {
-                if let Some(other) = (word + neighbour).checked_sub(1).filter(|other| borders.contains(other))
-                {
-                    score +=
-                        (0..2).map(|h| unit(other, h) * at(4, (neighbour * 2 + h) * 3 + tag)).sum::<f32>();
-                }
-            }
-            score
-        })
-        .collect()
+    let mut scores: Vec<f32> =
+        (0..tags).map(|tag| (0..width).map(|i| x(word, i) * inner(i, tag)).sum()).collect();
+    for neighbour in 0..=2 * reach {
+        let other = (word + neighbour).checked_sub(reach).filter(|other| borders.contains(other));
+        for (h, unit) in other.into_iter().flat_map(|other| (0..hidden).map(move |h| (h, unit(other, h)))) {
+            let row = (neighbour * hidden + h) * tags;
+            scores.iter_mut().enumerate().for_each(|(tag, score)| *score += unit * at(4, row + tag));
+        }
+    }
+    scores
 }
 
 #[test]
@@ -60,10 +58,12 @@ fn emissions_follow_the_formula_and_stop_at_sequence_borders() {
     let emissions = head().emissions(&inputs(5, vec![0, 2, 5]), Some(&vectors)).expect("fits");
     for word in 0..5 {
         let borders = if word < 2 { 0..2 } else { 2..5 };
-        let expected = reference(&vectors, word, borders);
+        let lexical = [0.5 + 1.0, 0.0, -0.5 - 0.5];
+        let expected = said(layout(), &vectors, word, borders);
         for tag in 0..3 {
             let found = emissions.scores[word * 3 + tag];
-            assert!((found - expected[tag]).abs() < 1e-5, "word {word} tag {tag}: {found} {expected:?}");
+            let expected = lexical[tag] + expected[tag];
+            assert!((found - expected).abs() < 1e-5, "word {word} tag {tag}: {found} {expected}");
         }
     }
 }
@@ -131,10 +131,31 @@ fn scores_that_are_no_numbers_are_refused() {
     assert!(Head::new(vec![0.0; 3], beyond, None).is_err());
     assert!(Sparse::new(vec![2, 1], vec![0, 0, 0], vec![]).is_err());
     assert!(Sparse::new(vec![1, 2], vec![0, 1, 0], vec![]).is_err());
-    assert!(Network::new(layout(), vec![0.0; layout().weights() + 1]).is_err());
+    assert!(Network::new(layout(), &vec![0.0; layout().weights() + 1]).is_err());
 }
 
 proptest! {
+    #[test]
+    fn networks_of_every_size_follow_the_formula(
+        [hidden, tags, words] in [0usize..140, 1usize..40, 1usize..60], reach in 0usize..3, cut in 0usize..60,
+    ) {
+        let layout = Layout { width: 5, hidden, reach, tags };
+        let weights: Vec<f32> = (0..layout.weights()).map(weight).collect();
+        let network = Network::new(layout, &weights).expect("fits");
+        prop_assert_eq!(network.weights(), weights);
+        let cut = cut.min(words);
+        let vectors: Vec<f32> = (0..words * 5).map(|i| weight(i + 3)).collect();
+        let inputs = inputs(words, vec![0, cut as u32, words as u32]);
+        let head = Head::new(vec![0.0; tags], Sparse::empty(), Some(network)).expect("valid");
+        let scores = head.emissions(&inputs, Some(&vectors)).expect("fits").scores;
+        for word in 0..words {
+            let borders = if word < cut { 0..cut } else { cut..words };
+            for (found, expected) in scores[word * tags..].iter().zip(said(layout, &vectors, word, borders)) {
+                prop_assert!((found - expected).abs() < 1e-3 * expected.abs().max(1.0), "{found} {expected}");
+            }
+        }
+    }
+
     #[test]
     fn damaged_files_never_panic(at in 0usize..200, to in any::<u8>()) {
         let mut bytes = head().to_bytes();
@@ -149,7 +170,11 @@ proptest! {
     }
 
     #[test]
-    fn rows_are_found(hashes in prop::collection::btree_set(any::<u64>(), 0..300), absent in any::<u64>()) {
+    fn rows_are_found(
+        // Some close together, so that buckets are crowded.
+        hashes in prop::collection::btree_set(prop_oneof![any::<u64>(), 0u64..99, u64::MAX - 9..=u64::MAX], 0..300),
+        absent in prop_oneof![any::<u64>(), 0u64..99, u64::MAX - 9..=u64::MAX],
+    ) {
         let known: Vec<u64> = hashes.iter().copied().collect();
         let entries: Vec<_> = (0..known.len()).map(|i| Entry { tag: 0, weight: i as f32 }).collect();
         let sparse = Sparse::new(known.clone(), (0..=known.len() as u32).collect(), entries).expect("valid");

@@ -21,7 +21,7 @@ const LOADS: [(usize, &[usize]); 2] = [(40, &[1, 8, 32]), (2000, &[1, 8])];
 /// Different documents of each length.
 const DOCUMENTS: usize = 64;
 /// What is compared is measured by turns, so that a machine that gets faster or slower does so for all.
-const TURNS: usize = 5;
+const TURNS: usize = 9;
 const TURN: Duration = Duration::from_secs(1);
 /// Models over one encoder.
 const HEADS: usize = 1000;
