@@ -1,11 +1,13 @@
-"""How fast usual tools extract from the same documents: prints one JSON object, a peer to its figures.
+"""How fast usual tools extract from the same documents.
 
-    peer_speed.py EXAMPLE ENCODER SECONDS < texts.json
+    peer_speed.py EXAMPLE ENCODER
 
 EXAMPLE is a folder with labels.json and documents/, from which spaCy's blank pipeline learns for a few passes. ENCODER is the
 folder of the encoder: `transformers` gets it with a fresh head of as many tags as the label file needs, since a head's
-weights change no speed. texts.json is a list of texts. Each peer runs one text per call, then all texts in batches,
-each for SECONDS. What is not installed is left out.
+weights change no speed. The first line of standard input is a JSON list of texts; the names of the peers come back as one, what
+is not installed left out. Each further line asks for one measurement, `PEER alone SECONDS` (one text per call) or `PEER batched
+SECONDS` (thirty-two), PEER being a place in that list, and is answered by one line of JSON. Asked by turns with something else,
+both meet the same machine.
 """
 
 import json
@@ -18,26 +20,33 @@ BATCH = 32
 PASSES = 5
 
 
-def measure(inputs, seconds, call):
-    """Calls with one input after another until the time is over; an input comes with its number of words."""
-    call(inputs[0][0])
-    words, milliseconds, begun = 0, [], time.perf_counter()
-    while time.perf_counter() - begun < seconds:
-        what, count = inputs[len(milliseconds) % len(inputs)]
-        start = time.perf_counter()
-        call(what)
-        milliseconds.append((time.perf_counter() - start) * 1e3)
-        words += count
-    return {"words_per_second": words / (time.perf_counter() - begun), "milliseconds": milliseconds}
+class Peer:
+    """One tool: how it takes one text, and how many."""
 
+    def __init__(self, name, texts, one, many):
+        batch = [texts[at % len(texts)] for at in range(BATCH)]
+        self.name = name
+        self.calls = {"alone": one, "batched": many}
+        self.inputs = {
+            "alone": [(text, len(text.split())) for text in texts],
+            "batched": [(batch, sum(len(text.split()) for text in batch))],
+        }
+        self.warm = set()
 
-def figures(texts, seconds, one, many):
-    batch = [texts[at % len(texts)] for at in range(BATCH)]
-    words = sum(len(text.split()) for text in batch)
-    return {
-        "alone": measure([(text, len(text.split())) for text in texts], seconds, one),
-        "batched": measure([(batch, words)], seconds, many),
-    }
+    def measure(self, how, seconds):
+        """Calls with one input after another until the time is over, once a first call has warmed it up."""
+        call, inputs = self.calls[how], self.inputs[how]
+        if how not in self.warm:
+            call(inputs[0][0])
+            self.warm.add(how)
+        words, milliseconds, begun = 0, [], time.perf_counter()
+        while time.perf_counter() - begun < seconds:
+            what, count = inputs[len(milliseconds) % len(inputs)]
+            start = time.perf_counter()
+            call(what)
+            milliseconds.append((time.perf_counter() - start) * 1e3)
+            words += count
+        return {"words_per_second": words / (time.perf_counter() - begun), "milliseconds": milliseconds}
 
 
 def spacy_pipeline(folder, labels):
@@ -79,21 +88,24 @@ def transformers_pipeline(labels, encoder):
 
 
 def main():
-    folder, encoder, seconds = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    folder, encoder = pathlib.Path(sys.argv[1]), sys.argv[2]
     labels = json.loads((folder / "labels.json").read_bytes())["assets"]
-    texts = json.load(sys.stdin)
-    peers = {}
+    texts = json.loads(sys.stdin.readline())
+    peers = []
     try:
-        name, pipeline = spacy_pipeline(folder, labels)
-        peers[name] = figures(texts, seconds, pipeline, lambda batch: list(pipeline.pipe(batch, batch_size=BATCH)))
+        name, spacy = spacy_pipeline(folder, labels)
+        peers.append(Peer(name, texts, spacy, lambda batch: list(spacy.pipe(batch, batch_size=BATCH))))
     except ImportError as error:
         print(f"spaCy is left out: {error}", file=sys.stderr)
     try:
         name, pipeline = transformers_pipeline(labels, encoder)
-        peers[name] = figures(texts, seconds, pipeline, lambda batch: pipeline(batch, batch_size=BATCH))
+        peers.append(Peer(name, texts, pipeline, lambda batch: pipeline(batch, batch_size=BATCH)))
     except ImportError as error:
         print(f"transformers is left out: {error}", file=sys.stderr)
-    json.dump(peers, sys.stdout)
+    print(json.dumps([peer.name for peer in peers]), flush=True)
+    for line in sys.stdin:
+        peer, how, seconds = line.split()
+        print(json.dumps(peers[int(peer)].measure(how, float(seconds))), flush=True)
 
 
 main()

@@ -78,17 +78,17 @@ pub(crate) fn extraction() -> Result<()> {
         for (words, callers) in LOADS {
             let texts = texts(&example, words)?;
             let name = format!("{recipe}, {words} words");
-            let mut all = vec![];
             for &callers in callers {
                 let mut beside = Beside::start(&server, recipe, &texts, callers)?;
                 let load = Load::new(std::slice::from_ref(&client), &example, recipe, &texts, callers)?;
                 let compared = compare(&mut beside, &load)?;
                 speed.row(speed_row(&name, callers, &compared));
                 latency.row(latency_row(&name, callers, &compared));
-                all.push(compared.ours);
             }
-            if let (Some(peers), "contextual", [alone, .., together]) = (&mut peers, recipe, &all[..]) {
-                peers.measure(&example, words, &texts, alone, together)?;
+            if let (Some(peers), "contextual", &[alone, .., together]) = (&mut peers, recipe, callers) {
+                let load =
+                    |callers| Load::new(std::slice::from_ref(&client), &example, recipe, &texts, callers);
+                peers.measure(&example, words, &texts, [&load(alone)?, &load(together)?])?;
             }
         }
     }
