@@ -1,8 +1,6 @@
 //! Matrix products. Natively by `gemm` (AVX-512 where the machine has it), in components by a plain loop: heads
 //! are computed by the host, so components only need the code to exist.
 
-use std::ops::Range;
-
 /// A matrix over borrowed values, row after row.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -23,16 +21,6 @@ impl<'a> Matrix<'a> {
         let rows = values.len().checked_div(columns).unwrap_or(0);
         assert_eq!(values.len(), rows * columns, "values are not whole rows of {columns}");
         Self { values, rows, columns, row_step: columns, column_step: 1 }
-    }
-
-    /// Some of the columns.
-    ///
-    /// # Panics
-    /// When there are fewer.
-    pub fn columns(self, columns: Range<usize>) -> Self {
-        assert!(columns.start <= columns.end && columns.end <= self.columns, "no columns {columns:?}");
-        let first = (columns.start * self.column_step).min(self.values.len());
-        Self { values: &self.values[first..], columns: columns.len(), ..self }
     }
 
     /// The same values read the other way.
@@ -61,9 +49,16 @@ pub fn add(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>) {
         right.columns,
         out.len()
     );
-    if !out.is_empty() && left.columns > 0 {
-        kernel(out, left, right);
+    if out.is_empty() || left.columns == 0 {
+        return;
     }
+    if left.rows > 1 {
+        return kernel(out, left, right);
+    }
+    // For one row the library sums in another order; beside its like it gets the bits that it gets in any company.
+    let mut twice = [&*out, &*out].concat();
+    kernel(&mut twice, Matrix { rows: 2, row_step: 0, ..left }, right);
+    out.copy_from_slice(&twice[..out.len()]);
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -136,22 +131,6 @@ mod tests {
             plain(&mut slow, left, right);
             for (fast, slow) in fast.iter().zip(&slow) {
                 prop_assert!((fast - slow).abs() < 1e-4);
-            }
-        }
-    }
-
-    #[test]
-    fn columns_are_multiplied_apart_as_together() {
-        let (a, b) = (values(20 * 30, 1), values(30 * 25, 2));
-        let (left, right) = (Matrix::new(&a, 30), Matrix::new(&b, 25));
-        let mut whole = vec![0.0; 20 * 25];
-        add(&mut whole, left, right);
-        for columns in [0..9, 9..25, 25..25, 3..4] {
-            let mut part = vec![0.0; 20 * columns.len()];
-            add(&mut part, left, right.columns(columns.clone()));
-            let expected = whole.chunks_exact(25).flat_map(|row| &row[columns.clone()]);
-            for (found, expected) in part.iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-4, "{columns:?}");
             }
         }
     }

@@ -120,21 +120,18 @@ impl Network {
 
     /// All weights in the order of [`Network::new`].
     pub fn weights(&self) -> Vec<f32> {
-        let Layout { width, hidden, reach, tags } = self.layout;
+        let Layout { hidden, reach, tags, .. } = self.layout;
+        let (panels, columns) = (&self.panels, self.layout.outer_columns());
         let mut weights = [self.mean.as_slice(), &self.scale].concat();
-        for row in 0..width {
-            weights.extend(&self.linear[row * self.layout.linear_columns()..][..tags]);
-            self.panels
-                .iter()
-                .for_each(|panel| weights.extend(&panel.inner[row * panel.units()..][..panel.units()]));
-            weights.truncate(2 * width + (row + 1) * (tags + hidden));
+        for (row, linear) in self.linear.chunks_exact(self.layout.linear_columns()).enumerate() {
+            let of_row = |panel: &Panel| row * panel.units()..(row + 1) * panel.units();
+            weights.extend(&linear[..tags]);
+            weights.extend(panels.iter().flat_map(|panel| &panel.inner[of_row(panel)]).take(hidden));
         }
-        self.panels.iter().for_each(|panel| weights.extend(&panel.bias));
-        weights.truncate(2 * width + width * (tags + hidden) + hidden);
+        weights.extend(panels.iter().flat_map(|panel| &panel.bias).take(hidden));
         for neighbour in 0..=2 * reach {
-            let rows =
-                self.panels.iter().flat_map(|panel| panel.outer.chunks_exact(self.layout.outer_columns()));
-            rows.take(hidden).for_each(|row| weights.extend(&row[neighbour * tags..(neighbour + 1) * tags]));
+            let rows = panels.iter().flat_map(|panel| panel.outer.chunks_exact(columns)).take(hidden);
+            weights.extend(rows.flat_map(|row| &row[neighbour * tags..(neighbour + 1) * tags]));
         }
         weights
     }

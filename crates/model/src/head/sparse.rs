@@ -15,8 +15,6 @@ pub struct Entry {
 /// Rows of entries by feature hash.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sparse {
-    /// Number of rows.
-    rows: usize,
     /// Feature hashes, rising, and [`NEAR`] that are no feature's.
     hashes: Vec<u64>,
     /// Borders of each feature's row in `entries`, and the end of an empty row.
@@ -40,7 +38,7 @@ impl Sparse {
     ///
     /// # Errors
     /// [`HeadError::Invalid`] when hashes do not rise, offsets do not, or their lengths do not fit.
-    pub fn new(hashes: Vec<u64>, offsets: Vec<u32>, entries: Vec<Entry>) -> Result<Self, HeadError> {
+    pub fn new(mut hashes: Vec<u64>, mut offsets: Vec<u32>, entries: Vec<Entry>) -> Result<Self, HeadError> {
         let invalid = |reason: &str| Err(HeadError::Invalid(reason.to_owned()));
         if offsets.len() != hashes.len() + 1 || u32::try_from(hashes.len()).is_err() {
             return invalid("feature rows and hashes differ in number");
@@ -63,10 +61,9 @@ impl Sparse {
                 Some(*at as u32)
             })
             .collect();
-        let (mut hashes, mut offsets) = (hashes, offsets);
         hashes.extend([u64::MAX; NEAR]);
         offsets.push(entries.len() as u32);
-        Ok(Self { rows, hashes, offsets, entries, buckets, shift })
+        Ok(Self { hashes, offsets, entries, buckets, shift })
     }
 
     /// A table without rows.
@@ -76,12 +73,12 @@ impl Sparse {
 
     /// Feature hashes, rising.
     pub fn hashes(&self) -> &[u64] {
-        &self.hashes[..self.rows]
+        &self.hashes[..self.rows()]
     }
 
     /// Row borders in [`Sparse::entries`], one more than hashes.
     pub fn offsets(&self) -> &[u32] {
-        &self.offsets[..=self.rows]
+        &self.offsets[..=self.rows()]
     }
 
     /// All entries, row after row.
@@ -92,6 +89,10 @@ impl Sparse {
     /// The row of a feature; empty for a feature never learned.
     pub fn row(&self, hash: u64) -> &[Entry] {
         self.entries_of(self.borders(hash, self.bucket(hash)))
+    }
+
+    fn rows(&self) -> usize {
+        self.hashes.len() - NEAR
     }
 
     fn bucket(&self, hash: u64) -> u32 {
@@ -107,7 +108,7 @@ impl Sparse {
         if at == from + NEAR {
             at += self.hashes[at..].iter().take_while(|known| **known < hash).count();
         }
-        let row = if at < self.rows && self.hashes[at] == hash { at } else { self.rows };
+        let row = if at < self.rows() && self.hashes[at] == hash { at } else { self.rows() };
         (self.offsets[row], self.offsets[row + 1])
     }
 

@@ -81,6 +81,24 @@ fn blocks_do_not_change_emissions() {
 }
 
 #[test]
+fn company_changes_no_bit_of_a_words_scores() {
+    let layout = Layout { width: 40, hidden: 70, reach: 1, tags: 5 };
+    let weights: Vec<f32> = (0..layout.weights()).map(weight).collect();
+    let network = Network::new(layout, &weights).expect("fits");
+    let head = Head::new(vec![0.0; 5], Sparse::empty(), Some(network)).expect("valid");
+    let scores = |words: usize, sequences: Vec<u32>| {
+        let vectors: Vec<f32> = (0..words * 40).map(weight).collect();
+        head.emissions(&inputs(words, sequences), Some(&vectors)).expect("fits").scores
+    };
+    let company = scores(120, (0..=120).collect());
+    for words in [1, 2, 7, 48, 49, 50, 97] {
+        let alone = scores(words, (0..=words as u32).collect());
+        let bits = |scores: &[f32]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&alone), bits(&company[..words * 5]), "{words} words");
+    }
+}
+
+#[test]
 fn an_unknown_feature_adds_nothing() {
     assert!(rows().row(6).is_empty() && rows().row(1 << 40).is_empty());
     assert_eq!(rows().row(u64::MAX).len(), 1);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use spindle_tests::Example;
 use spindle_tests::places::root;
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn start(python: &PathBuf, example: &Example, texts: &[String]) -> Result<Self> {
+    fn start(python: &Path, example: &Example, texts: &[String]) -> Result<Self> {
         let mut program = Command::new(python);
         program.current_dir(root()).arg(root().join("tests/python/peer_speed.py"));
         program.args([example.folder(), &root().join(ENCODER)]).stdin(Stdio::piped()).stdout(Stdio::piped());
