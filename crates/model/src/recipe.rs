@@ -89,6 +89,10 @@ pub struct ContextualRecipe {
     pub hidden: u32,
     /// Neighbouring words on each side whose hidden units are read.
     pub reach: u32,
+    /// Whether words read the mean of the hidden units of their sequence too. Not written where not, so that the digests of
+    /// models from before this part still hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pooled: bool,
     /// Part of the encoder's values switched off in each pass.
     pub input_dropout: f32,
     /// Part of the hidden units switched off in each pass.
@@ -189,6 +193,7 @@ impl Default for ContextualRecipe {
             context_pieces: 16,
             hidden: 64,
             reach: 1,
+            pooled: true,
             input_dropout: 0.1,
             dropout: 0.3,
             epochs: 10,

@@ -1,6 +1,6 @@
 //! A model in use: texts to graph inputs, emissions to entities.
 
-use crate::features::extract;
+use crate::features::{Groups, extract};
 use crate::{
     ContextualRecipe, Emissions, Familiarity, GraphError, Inputs, Manifest, ManifestError, PieceTokenizer,
     Recipe, SequenceBreak, TokenizerError, inputs::invalid,
@@ -24,6 +24,8 @@ pub struct Preparation {
 pub struct Prepared {
     /// For the graph.
     pub inputs: Inputs,
+    /// How many of each word's features come together.
+    pub groups: Vec<Groups>,
     /// Each document's words; their words and sequences stand in `inputs` one document after the other.
     pub documents: Vec<Segmentation>,
 }
@@ -104,6 +106,7 @@ impl Preparation {
         let settings = Self::segmentation(&self.recipe);
         let documents: Vec<_> = texts.iter().map(|text| Segmentation::new(text, &settings)).collect();
         let mut inputs = Inputs { feature_offsets: vec![0], sequence_offsets: vec![0], ..Inputs::default() };
+        let mut groups = Vec::new();
         for (text, document) in texts.iter().zip(&documents) {
             let features = extract(text, document, &self.recipe.lexical);
             let (first, words) = (inputs.features.len() as u32, inputs.words() as u32);
@@ -112,12 +115,13 @@ impl Preparation {
                 .sequence_offsets
                 .extend(document.sequence_offsets[1..].iter().map(|offset| words + offset));
             inputs.features.extend(features.hashes);
+            groups.extend(features.groups);
         }
         inputs.pieces = match (&self.recipe.contextual, &self.tokenizer) {
             (Some(recipe), Some(tokenizer)) => Some(windows(tokenizer, recipe, texts, &documents)?),
             _ => None,
         };
-        Ok(Prepared { inputs, documents })
+        Ok(Prepared { inputs, groups, documents })
     }
 }
 

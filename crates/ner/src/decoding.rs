@@ -4,7 +4,10 @@
 //! [`crate::tags`] does not allow do not exist. Probabilities are computed in scaled form (each word's potentials
 //! divided by their largest, each step by its sum) in `f64`, so long sequences neither overflow nor vanish.
 
+mod products;
+
 use crate::tags::{self, OUTSIDE, Tag};
+use products::{filled_up, in_wide_vectors, multiply, whole};
 use std::ops::Range;
 
 /// Scores below the word's largest by more than this are taken as this: `e^-600` is still a number in `f64`, so
@@ -39,9 +42,9 @@ pub struct Lattice {
     staying: Vec<f64>,
     start: Vec<f64>,
     end: Vec<f64>,
-    /// Their exponentials, each group divided by `e^shift`.
+    /// Their exponentials, each group divided by `e^shift`. Rows of `opening_exp` are filled up with zeros to whole registers.
     opening_exp: Vec<f64>,
-    /// `opening_exp` read the other way, `open * tags`.
+    /// `opening_exp` read the other way, a row for each open tag, filled up too.
     opening_back: Vec<f64>,
     entering_exp: Vec<f64>,
     staying_exp: Vec<f64>,
@@ -65,6 +68,7 @@ pub struct Posterior {
     end_scale: f64,
     log_partition: f64,
     row: Vec<f64>,
+    sums: Vec<f64>,
 }
 
 /// Expected counts of what the lattice scores, summed over sequences.
@@ -125,10 +129,11 @@ impl Lattice {
             group.iter().map(|&score| (score - shift).max(FLOOR).exp()).collect()
         };
         let opening_exp = exp(&opening);
-        let back = (0..open).flat_map(|later| opening_exp[later..].iter().step_by(open));
+        let back: Vec<f64> =
+            (0..open).flat_map(|later| opening_exp[later..].iter().step_by(open)).copied().collect();
         Self {
-            opening_back: back.copied().collect(),
-            opening_exp,
+            opening_back: filled_up(&back, tags),
+            opening_exp: filled_up(&opening_exp, open),
             entering_exp: exp(&entering),
             staying_exp: exp(&staying),
             start_exp: exp(&start),
@@ -156,7 +161,7 @@ impl Lattice {
             *score += bonus;
             *exp *= factor;
         }
-        self.opening_back.iter_mut().step_by(self.tags).skip(1).for_each(|exp| *exp *= factor);
+        self.opening_back.iter_mut().step_by(whole(self.tags)).skip(1).for_each(|exp| *exp *= factor);
         self
     }
 
@@ -280,9 +285,8 @@ impl Posterior {
                 row[..open].copy_from_slice(&lattice.start_exp);
             } else {
                 let earlier = &earlier[(word - 1) * tags..];
-                for (&value, steps) in earlier.iter().zip(lattice.opening_exp.chunks_exact(open)) {
-                    row.iter_mut().zip(steps).for_each(|(sum, step)| *sum += value * step);
-                }
+                multiply(&mut self.sums, &earlier[..tags], &lattice.opening_exp, whole(open));
+                row[..open].copy_from_slice(&self.sums[..open]);
                 for category in 0..open - 1 {
                     row[open + category] = earlier[1 + category] * lattice.entering_exp[category]
                         + earlier[open + category] * lattice.staying_exp[category];
@@ -308,10 +312,9 @@ impl Posterior {
         for word in (1..self.words).rev() {
             self.fill_row(word, tags);
             let row = &self.row;
+            multiply(&mut self.sums, &row[..open], &lattice.opening_back, whole(tags));
             let earlier = &mut self.backward[(word - 1) * tags..word * tags];
-            for (&next, steps) in row.iter().zip(lattice.opening_back.chunks_exact(tags)) {
-                earlier.iter_mut().zip(steps).for_each(|(sum, step)| *sum += step * next);
-            }
+            earlier.copy_from_slice(&self.sums[..tags]);
             for category in 0..open - 1 {
                 let next = row[open + category];
                 earlier[1 + category] += lattice.entering_exp[category] * next;
@@ -362,7 +365,7 @@ impl Posterior {
             return value * lattice.end_exp[at] / self.end_scale;
         }
         let next = words.end * tags..words.end * tags + open;
-        let steps = &lattice.opening_exp[at * open..(at + 1) * open];
+        let steps = &lattice.opening_exp[at * whole(open)..][..open];
         let rest = steps.iter().zip(&self.emitted[next.clone()]).zip(&self.backward[next]);
         value * rest.map(|((step, emitted), backward)| step * emitted * backward).sum::<f64>()
             / self.scale[words.end]
@@ -397,20 +400,6 @@ impl Posterior {
             counts.end[index] += self.forward[last + index] * self.backward[last + index];
         }
     }
-}
-
-/// Runs `work`, whatever is inlined into it, by the machine's widest vectors. Their sums are those of narrow ones, bit by bit.
-#[cfg(not(target_family = "wasm"))]
-#[inline(always)]
-fn in_wide_vectors(work: impl FnOnce()) {
-    pulp::Arch::new().dispatch(work);
-}
-
-/// Components have one kind of vectors.
-#[cfg(target_family = "wasm")]
-#[inline(always)]
-fn in_wide_vectors(work: impl FnOnce()) {
-    work();
 }
 
 /// Sums of expected counts before the step potentials, which are the same for every word, are multiplied in.
@@ -459,9 +448,8 @@ impl Counts {
             Expected { transitions: vec![0.0; tags * tags], start: vec![0.0; tags], end: vec![0.0; tags] };
         for earlier in 0..tags {
             for later in 0..open {
-                let at = earlier * open + later;
                 expected.transitions[order(earlier) * tags + order(later)] =
-                    self.opening[at] * lattice.opening_exp[at];
+                    self.opening[earlier * open + later] * lattice.opening_exp[earlier * whole(open) + later];
             }
             expected.start[order(earlier)] = self.start[earlier];
             expected.end[order(earlier)] = self.end[earlier];

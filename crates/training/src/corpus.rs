@@ -117,7 +117,7 @@ impl Corpus {
             for (number, mut prepared) in group.zip(prepared) {
                 let (gold, examples, report) =
                     learn_from(&documents[number], &prepared.documents[0], &corpus.tags, &index)?;
-                numbering.add(&prepared.inputs, &examples);
+                numbering.add(&prepared, &examples);
                 let first = corpus.gold.len();
                 corpus.gold.extend(gold);
                 corpus.document_of.extend(examples.iter().map(|_| number));
@@ -127,7 +127,7 @@ impl Corpus {
                 corpus.pieces.extend(prepared.inputs.pieces.take());
             }
         }
-        corpus.features = SparseData::new(numbering, &corpus.gold, min_count);
+        corpus.features = SparseData::new(numbering, &corpus.gold, corpus.tags.len(), min_count);
         Ok(corpus)
     }
 

@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::corpus::Corpus;
 use crate::owlqn::{self, Outcome, Stop};
-use crate::parallel::sum;
+use crate::parallel::{sum, update};
 use crate::sparse::{SparseData, Weight};
 use crate::surroundings::{float_bytes, floats};
 use model::{HeadError, LexicalRecipe, Sparse};
@@ -20,7 +20,7 @@ pub(crate) struct Ground<'a> {
 /// What was learned.
 #[derive(Clone)]
 pub(crate) struct Fitted {
-    /// Sparse weights, those of the first features.
+    /// What the weights of the first features add to scores.
     weights: Vec<f32>,
     /// The lattice's scores: transitions, start, end.
     lattice: Vec<f32>,
@@ -30,7 +30,7 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
-    /// The sparse weights.
+    /// What the weights of the first features add to scores.
     pub(crate) fn weights(&self) -> &[f32] {
         &self.weights
     }
@@ -106,6 +106,8 @@ pub(crate) struct Objective<'a> {
 #[derive(Clone, Default)]
 struct Sums {
     weights: Vec<Weight>,
+    /// Slopes of groups, `groups * tags`.
+    groups: Vec<f32>,
     scale: f64,
 }
 
@@ -154,7 +156,8 @@ impl<'a> Objective<'a> {
     fn active(&mut self, x: &[f32], l1: f32) -> Vec<u32> {
         let mut gradient = vec![0.0; x.len()];
         self.evaluate(x, &mut gradient);
-        let matters = |weight: usize| x[weight] != 0.0 || gradient[weight].abs() > NEARLY * l1;
+        let penalties = self.penalties(l1);
+        let matters = |weight: usize| x[weight] != 0.0 || gradient[weight].abs() > NEARLY * penalties[weight];
         let features = 0..self.features;
         let active = features.filter(|&feature| self.data.weight_range(feature).any(matters));
         active.map(|feature| feature as u32).collect()
@@ -169,22 +172,35 @@ impl<'a> Objective<'a> {
         x
     }
 
+    /// The L1 term of each parameter.
+    pub(crate) fn penalties(&self, l1: f32) -> Vec<f32> {
+        let of_weights = self.data.scales()[..self.weights()].iter().map(|scale| l1 * scale);
+        let mut penalties: Vec<f32> = of_weights.collect();
+        penalties.resize(self.parameters(), l1);
+        penalties
+    }
+
     /// Loss with its L2 term, and the gradient.
     pub(crate) fn evaluate(&mut self, x: &[f32], gradient: &mut [f32]) -> f64 {
         let (tags, data, given) = (self.tags, self.data, self.given);
         let count = self.weights();
         let (weights, rest) = x.split_at(count);
         let (lattice, scale) = rest.split_at(Chain::lattice_scores(tags));
+        let scales = &data.scales()[..count];
+        let scaled: Vec<f32> = weights.par_iter().zip(scales).map(|(weight, scale)| weight * scale).collect();
+        let groups = data.group_scores(&scaled);
         let scores_of = |sums: &Sums, word: usize, row: &mut [f32]| {
             if let Some(given) = given {
                 let given = &given[word * tags..(word + 1) * tags];
                 row.iter_mut().zip(given).for_each(|(score, given)| *score = scale[0] * given);
             }
-            data.add_scores_laid_out(&sums.weights, word, row);
+            data.add_scores_laid_out(&groups, &sums.weights, word, row);
         };
         self.sums.resize(self.chain.parts(), Sums::default());
         self.sums.par_iter_mut().for_each(|sums| {
-            data.lay_out(weights, &mut sums.weights);
+            data.lay_out(&scaled, &mut sums.weights);
+            sums.groups.clear();
+            sums.groups.resize(groups.len(), 0.0);
             sums.scale = 0.0;
         });
         let absorb = |sums: &mut Sums, words: Range<usize>, residuals: &[f32]| {
@@ -194,7 +210,7 @@ impl<'a> Objective<'a> {
                     pairs.map(|(&residual, &given)| f64::from(residual) * f64::from(given)).sum::<f64>();
             }
             for (word, residuals) in words.zip(residuals.chunks_exact(tags)) {
-                data.add_slopes(residuals, word, &mut sums.weights);
+                data.add_slopes(residuals, word, &mut sums.groups, &mut sums.weights);
             }
         };
         let evaluation = self.chain.evaluate(lattice, scores_of, &mut self.sums, absorb);
@@ -202,15 +218,21 @@ impl<'a> Objective<'a> {
             return evaluation.loss;
         }
         let l2 = self.l2;
-        gradient.iter_mut().zip(x).for_each(|(gradient, &x)| *gradient = l2 * x);
+        gradient.fill(0.0);
         let penalised = x.len() - scale.len();
         let norm = sum(penalised, |range| x[range].iter().map(|&x| f64::from(x).powi(2)).sum());
-        for sums in &self.sums {
-            let pairs = gradient[..count].par_iter_mut().zip(&sums.weights);
-            pairs.for_each(|(slope, weight)| *slope += weight.slope);
+        let slopes = &mut gradient[..count];
+        if let Some((first, others)) = self.sums.split_first_mut() {
+            others.iter().for_each(|sums| update(&mut first.groups, &sums.groups, |sum, slope| sum + slope));
+            data.add_group_slopes(&first.groups, slopes);
         }
+        for sums in &self.sums {
+            slopes.par_iter_mut().zip(&sums.weights).for_each(|(slope, weight)| *slope += weight.slope);
+        }
+        slopes.par_iter_mut().zip(scales).for_each(|(slope, scale)| *slope *= scale);
         let of_lattice = &mut gradient[count..penalised];
         of_lattice.iter_mut().zip(&evaluation.lattice).for_each(|(sum, value)| *sum += *value as f32);
+        update(&mut gradient[..penalised], &x[..penalised], |slope, x| slope + l2 * x);
         if let [of_scale] = &mut gradient[penalised..] {
             // The factor is one number learned from every word: it needs no penalty.
             *of_scale = self.sums.iter().map(|sums| sums.scale).sum::<f64>() as f32;
@@ -260,14 +282,12 @@ impl<W: FnMut(usize, f64) -> ControlFlow<()>> Search<'_, W> {
         passes: usize,
     ) -> Result<Outcome, Stop> {
         let left = (self.recipe.max_iterations as usize).saturating_sub(self.done);
-        let settings = owlqn::Settings {
-            l1: self.recipe.l1,
-            max_iterations: passes.min(left),
-            tolerance: f64::from(self.recipe.tolerance),
-        };
-        let done = self.done;
+        let settings =
+            owlqn::Settings { max_iterations: passes.min(left), tolerance: f64::from(self.recipe.tolerance) };
+        let (penalties, done) = (objective.penalties(self.recipe.l1), self.done);
         let watch = |pass, objective| (self.watch)(done + pass, objective);
-        let outcome = owlqn::minimise(x, &settings, |x, gradient| objective.evaluate(x, gradient), watch)?;
+        let outcome =
+            owlqn::minimise(x, &penalties, &settings, |x, gradient| objective.evaluate(x, gradient), watch)?;
         self.done += outcome.iterations;
         Ok(outcome)
     }
@@ -286,12 +306,13 @@ impl<'a> Ground<'a> {
 
     /// Bytes that a fit under `recipe` takes beside what is there: the optimiser's rows, the parts' sums.
     pub(crate) fn fit_bytes(&self, recipe: &LexicalRecipe) -> u64 {
-        const ROWS: usize = 8 + 2 * owlqn::MEMORY;
+        const ROWS: usize = 10 + 2 * owlqn::MEMORY;
         let data = &self.corpus.features;
         let weights = data.weights(data.reachable(recipe.l1));
         let parameters = weights + Chain::lattice_scores(self.corpus.tags.len());
-        let of_parts = parts(self.corpus.words(), weights) * weights * size_of::<Weight>();
-        (4 * ROWS * parameters + of_parts) as u64
+        let scores = data.groups() * self.corpus.tags.len();
+        let of_part = weights * size_of::<Weight>() + 4 * scores;
+        (4 * (ROWS * parameters + scores) + parts(self.corpus.words(), weights) * of_part) as u64
     }
 
     /// Learns from `examples`, beginning where another fit ended, or with a sample where there are very many. `watch` hears of
@@ -353,8 +374,8 @@ impl<'a> Ground<'a> {
         let mut x = objective.start();
         let lattice_end = weights + Chain::lattice_scores(self.corpus.tags.len());
         if let Some(from) = from {
-            let known = weights.min(from.weights.len());
-            x[..known].copy_from_slice(&from.weights[..known]);
+            let known = x[..weights].iter_mut().zip(&from.weights).zip(data.scales());
+            known.for_each(|((x, scaled), scale)| *x = scaled / scale);
             x[weights..lattice_end].copy_from_slice(&from.lattice);
             x[lattice_end..].fill(from.scale);
         }
@@ -381,6 +402,7 @@ impl<'a> Ground<'a> {
         let scale = x.get(lattice_end).copied().unwrap_or(0.0);
         let lattice = x[weights..lattice_end].to_vec();
         x.truncate(weights);
+        x.iter_mut().zip(data.scales()).for_each(|(weight, scale)| *weight *= scale);
         Ok(Fitted { weights: x, lattice, scale, outcome })
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn learn(
 ) -> Result<Ensemble, TrainError> {
     let tags = corpus.tags.len();
     let (hidden, reach) = (recipe.hidden as usize, recipe.reach as usize);
-    let layout = Layout { width: vectors.width(), hidden, reach, tags };
+    let layout = Layout { width: vectors.width(), hidden, reach, pooled: recipe.pooled, tags };
     let material = Material { layout, vectors, gold: &corpus.gold };
     let folds = (recipe.folds as usize).max(1);
     let all: Vec<usize> = (0..corpus.examples.len()).collect();
@@ -100,7 +100,7 @@ impl Ensemble {
         }
         members.iter().for_each(|member| weights.extend(member.inner_bias()));
         let block = single.hidden * single.tags;
-        for place in 0..2 * single.reach + 1 {
+        for place in 0..single.places() {
             for member in members {
                 let outer = &member.outer()[place * block..(place + 1) * block];
                 weights.extend(outer.iter().map(|value| share * value));

@@ -155,7 +155,7 @@ impl Pass {
         examples: &[Range<usize>],
         mut drop: Option<Drop<'_>>,
     ) -> io::Result<()> {
-        let Layout { width, hidden, reach, tags, .. } = member.layout;
+        let Layout { width, hidden, reach, pooled, tags } = member.layout;
         self.inputs.clear();
         for words in examples {
             material.vectors.read(words, &mut self.bytes, &mut self.inputs)?;
@@ -195,6 +195,12 @@ impl Pass {
             let to = word * wide + place * hidden;
             around[to..to + hidden].copy_from_slice(&units[neighbour * hidden..(neighbour + 1) * hidden]);
         });
+        if pooled {
+            means(examples, units.chunks_exact(hidden), |words, mean| {
+                let rows = around[words.start * wide..words.end * wide].chunks_exact_mut(wide);
+                rows.for_each(|row| row[wide - hidden..].copy_from_slice(mean));
+            });
+        }
         product::add(&mut self.scores, Matrix::new(&self.around, wide), Matrix::new(member.outer(), tags));
         Ok(())
     }
@@ -207,7 +213,7 @@ impl Pass {
         residuals: &[f32],
         gradient: &mut [f32],
     ) {
-        let Layout { width, hidden, reach, tags, .. } = member.layout;
+        let Layout { width, hidden, reach, pooled, tags } = member.layout;
         let parts = Parts::new(member.layout);
         let residual_rows = Matrix::new(residuals, tags);
         let inputs = Matrix::new(&self.inputs, width).transposed();
@@ -227,6 +233,14 @@ impl Pass {
             let to = &mut by_units[neighbour * hidden..(neighbour + 1) * hidden];
             to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
         });
+        if pooled {
+            // What all words have to say about a mean comes back to each unit in equal parts.
+            let by_mean = by_around.chunks_exact(wide).map(|row| &row[wide - hidden..]);
+            means(examples, by_mean, |words, mean| {
+                let rows = by_units[words.start * hidden..words.end * hidden].chunks_exact_mut(hidden);
+                rows.for_each(|row| row.iter_mut().zip(mean).for_each(|(to, from)| *to += from));
+            });
+        }
         by_units.iter_mut().zip(&self.kept).for_each(|(value, kept)| *value *= kept);
         add_columns(&mut gradient[parts.inner_bias], &by_units);
         // The product's rows are no longer needed: they hold what comes back to them.
@@ -254,6 +268,26 @@ fn neighbours(examples: &[Range<usize>], reach: usize, mut visit: impl FnMut(usi
             }
         }
         start = end;
+    }
+}
+
+/// Visits every example with the mean of its `rows`, which number the words of `examples` one after the other.
+fn means<'a>(
+    examples: &[Range<usize>],
+    mut rows: impl Iterator<Item = &'a [f32]>,
+    mut visit: impl FnMut(Range<usize>, &[f32]),
+) {
+    let (mut start, mut mean) = (0, Vec::new());
+    for words in examples {
+        mean.clear();
+        for row in rows.by_ref().take(words.len()) {
+            mean.resize(row.len(), 0.0);
+            mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        let share = 1.0 / words.len().max(1) as f32;
+        mean.iter_mut().for_each(|value| *value *= share);
+        visit(start..start + words.len(), &mean);
+        start += words.len();
     }
 }
 

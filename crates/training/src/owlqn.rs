@@ -2,7 +2,8 @@
 //! L1-regularized log-linear models"). Without an L1 term it is L-BFGS.
 
 use crate::parallel::{dot, sum, update};
-use std::ops::ControlFlow;
+use rayon::prelude::*;
+use std::ops::{ControlFlow, Range};
 
 /// Steps remembered.
 pub(crate) const MEMORY: usize = 6;
@@ -13,8 +14,6 @@ const ATTEMPTS: usize = 25;
 /// Settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// Weight of the L1 term.
-    pub(crate) l1: f32,
     pub(crate) max_iterations: usize,
     /// Stops when the objective fell by less than this part of itself over [`PERIOD`] iterations.
     pub(crate) tolerance: f64,
@@ -54,17 +53,18 @@ struct Step {
     product: f64,
 }
 
-/// Minimises `smooth(x) + l1 * |x|`; `smooth` writes its gradient. `watch` hears of each iteration.
+/// Minimises `smooth(x) + Σ l1[i] * |x[i]|`, without an L1 term when `l1` is empty; `smooth` writes its gradient. `watch`
+/// hears of each iteration.
 pub(crate) fn minimise(
     x: &mut Vec<f32>,
+    l1: &[f32],
     settings: &Settings,
     mut smooth: impl FnMut(&[f32], &mut [f32]) -> f64,
     mut watch: impl FnMut(usize, f64) -> ControlFlow<()>,
 ) -> Result<Outcome, Stop> {
-    let l1 = settings.l1;
-    let penalty = |x: &[f32]| match l1 {
-        0.0 => 0.0,
-        _ => f64::from(l1) * sum(x.len(), |range| x[range].iter().map(|&value| f64::from(value.abs())).sum()),
+    let penalty = |x: &[f32]| {
+        let of_pair = |(x, l1): (&f32, &f32)| f64::from(*l1) * f64::from(x.abs());
+        sum(l1.len(), |range| x[range.clone()].iter().zip(&l1[range]).map(of_pair).sum())
     };
     let mut gradient = vec![0.0; x.len()];
     let mut objective = smooth(x, &mut gradient) + penalty(x);
@@ -80,7 +80,7 @@ pub(crate) fn minimise(
     let mut iterations = 0;
     while iterations < settings.max_iterations {
         let mut direction = direction(&steepest, &steps);
-        if l1 > 0.0 {
+        if !l1.is_empty() {
             // A direction against the steepest one would leave the orthant that the pseudo-gradient describes.
             update(&mut direction, &steepest, |d, s| if d * s >= 0.0 { 0.0 } else { d });
         }
@@ -95,14 +95,14 @@ pub(crate) fn minimise(
         let mut length = if steps.is_empty() { 1.0 / dot(&steepest, &steepest).sqrt() } else { 1.0 };
         let mut accepted = None;
         for _ in 0..ATTEMPTS {
-            advance(&mut next, x, &direction, &steepest, length as f32, l1);
+            advance(&mut next, x, &direction, &steepest, length as f32, !l1.is_empty());
             let value = smooth(&next, &mut next_gradient) + penalty(&next);
             // An evaluation that was given up because of a wish to stop is no number either.
             if value.is_nan() && watch(iterations, objective).is_break() {
                 return Err(Stop::Cancelled);
             }
-            if l1 > 0.0 {
-                let moved = |range: std::ops::Range<usize>| {
+            if !l1.is_empty() {
+                let moved = |range: Range<usize>| {
                     range.map(|i| f64::from(next[i] - x[i]) * f64::from(steepest[i])).sum()
                 };
                 slope = sum(x.len(), moved) / length;
@@ -141,25 +141,25 @@ pub(crate) fn minimise(
 }
 
 /// The gradient of the whole objective in the direction it falls, 0 where it falls in neither.
-fn pseudo_gradient(x: &[f32], gradient: &[f32], l1: f32) -> Vec<f32> {
+fn pseudo_gradient(x: &[f32], gradient: &[f32], l1: &[f32]) -> Vec<f32> {
     let mut result = gradient.to_vec();
-    if l1 > 0.0 {
-        update(&mut result, x, |g, x| match x {
-            _ if x > 0.0 => g + l1,
-            _ if x < 0.0 => g - l1,
-            _ if g + l1 < 0.0 => g + l1,
-            _ if g - l1 > 0.0 => g - l1,
+    result.par_iter_mut().zip(x).zip(l1).for_each(|((g, &x), &l1)| {
+        *g = match *g {
+            g if x > 0.0 => g + l1,
+            g if x < 0.0 => g - l1,
+            g if g + l1 < 0.0 => g + l1,
+            g if g - l1 > 0.0 => g - l1,
             _ => 0.0,
-        });
-    }
+        }
+    });
     result
 }
 
-/// `next = x + length * direction`, with values that would change sign held at 0 when there is an L1 term.
-fn advance(next: &mut [f32], x: &[f32], direction: &[f32], steepest: &[f32], length: f32, l1: f32) {
+/// `next = x + length * direction`, with values that would change sign `held` at 0.
+fn advance(next: &mut [f32], x: &[f32], direction: &[f32], steepest: &[f32], length: f32, held: bool) {
     next.copy_from_slice(x);
     update(next, direction, |x, d| x + length * d);
-    if l1 > 0.0 {
+    if held {
         let mut orthant = x.to_vec();
         update(&mut orthant, steepest, |x, s| if x != 0.0 { x.signum() } else { -s.signum() });
         update(next, &orthant, |next, orthant| if next * orthant <= 0.0 { 0.0 } else { next });
@@ -208,10 +208,11 @@ fn direction(steepest: &[f32], steps: &[Step]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    fn run(l1: f32, smooth: impl FnMut(&[f32], &mut [f32]) -> f64, x: Vec<f32>) -> (Vec<f32>, Outcome) {
-        let settings = Settings { l1, max_iterations: 200, tolerance: 1e-12 };
+    fn run(l1: &[f32], smooth: impl FnMut(&[f32], &mut [f32]) -> f64, x: Vec<f32>) -> (Vec<f32>, Outcome) {
+        let settings = Settings { max_iterations: 200, tolerance: 1e-12 };
         let mut x = x;
-        let outcome = minimise(&mut x, &settings, smooth, |_, _| ControlFlow::Continue(())).expect("finite");
+        let outcome =
+            minimise(&mut x, l1, &settings, smooth, |_, _| ControlFlow::Continue(())).expect("finite");
         (x, outcome)
     }
 
@@ -225,19 +226,19 @@ mod tests {
 
     #[test]
     fn finds_the_bottom_of_a_curved_valley() {
-        let (x, outcome) = run(0.0, valley, vec![-1.2, 1.0]);
+        let (x, outcome) = run(&[], valley, vec![-1.2, 1.0]);
         assert!((x[0] - 1.0).abs() < 1e-2 && (x[1] - 1.0).abs() < 1e-2, "{x:?} {outcome:?}");
     }
 
     #[test]
-    fn an_l1_term_gives_the_soft_threshold() {
-        let targets = [3.0f32, 0.5, -2.0, -0.2];
+    fn an_l1_term_gives_each_value_its_soft_threshold() {
+        let targets = [3.0f32, 0.5, -2.0, -0.2, 0.5];
         let smooth = |x: &[f32], gradient: &mut [f32]| {
             gradient.iter_mut().zip(x).zip(targets).for_each(|((g, x), t)| *g = x - t);
             x.iter().zip(targets).map(|(x, t)| 0.5 * f64::from(x - t).powi(2)).sum()
         };
-        let (x, _) = run(1.0, smooth, vec![0.0; 4]);
-        for (found, expected) in x.iter().zip([2.0, 0.0, -1.0, 0.0]) {
+        let (x, _) = run(&[1.0, 1.0, 1.0, 1.0, 0.25], smooth, vec![0.0; 5]);
+        for (found, expected) in x.iter().zip([2.0, 0.0, -1.0, 0.0, 0.25]) {
             assert!((found - expected).abs() < 1e-4, "{x:?}");
         }
         assert_eq!((x[1], x[3]), (0.0, 0.0));
@@ -245,10 +246,11 @@ mod tests {
 
     #[test]
     fn stops_when_told_and_when_nothing_is_a_number() {
-        let settings = Settings { l1: 0.0, max_iterations: 9, tolerance: 0.0 };
-        let cancelled = minimise(&mut vec![-1.2, 1.0], &settings, valley, |_, _| ControlFlow::Break(()));
+        let settings = Settings { max_iterations: 9, tolerance: 0.0 };
+        let cancelled = minimise(&mut vec![-1.2, 1.0], &[], &settings, valley, |_, _| ControlFlow::Break(()));
         assert_eq!(cancelled.map(|_| ()), Err(Stop::Cancelled));
-        let broken = minimise(&mut vec![0.0], &settings, |_, _| f64::NAN, |_, _| ControlFlow::Continue(()));
+        let broken =
+            minimise(&mut vec![0.0], &[], &settings, |_, _| f64::NAN, |_, _| ControlFlow::Continue(()));
         assert_eq!(broken.map(|_| ()), Err(Stop::NotFinite));
     }
 }

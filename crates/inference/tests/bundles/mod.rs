@@ -46,7 +46,7 @@ fn head(tags: usize, width: Option<usize>) -> Head {
     let sparse = Sparse::new(vec![FEATURE], vec![0, 1], vec![Entry { tag: 1, weight: WEIGHT }])
         .expect("a sound table");
     let network = width.map(|width| {
-        let layout = Layout { width, hidden: 0, reach: 0, tags };
+        let layout = Layout { width, hidden: 0, reach: 0, pooled: false, tags };
         let mut weights = vec![0.0; layout.weights()];
         // Scale 1 everywhere, then the linear map's one weight.
         weights[width..2 * width].fill(1.0);

@@ -22,7 +22,16 @@ pub struct Features {
     pub hashes: Vec<u64>,
     /// Borders of each word's hashes; one more than words.
     pub offsets: Vec<u32>,
+    /// How many of each word's hashes, from its first on, come together.
+    pub groups: Vec<Groups>,
 }
+
+/// Groups of features that come together in many words: those that follow from the form of the word itself, of a neighbour
+/// at each distance, from the shapes around, from the place in the line, from the line.
+pub const GROUPS: usize = 10;
+
+/// Lengths of a word's groups.
+pub type Groups = [u8; GROUPS];
 
 /// Templates; their order is part of the feature set's version.
 #[derive(Clone, Copy)]
@@ -87,15 +96,13 @@ pub fn extract(text: &str, segmentation: &Segmentation, recipe: &LexicalRecipe) 
     let lines = lines(segmentation);
     let occurrences = recipe.document_context.then(|| Occurrences::new(&attributes, &lines));
     let mut writer = Writer { hashes: Vec::with_capacity(words.len() * 64) };
-    let mut offsets = Vec::with_capacity(words.len() + 1);
+    let (mut offsets, mut groups) = (Vec::with_capacity(words.len() + 1), Vec::with_capacity(words.len()));
     offsets.push(0);
     for line in &lines {
         let line = Line::new(&attributes, line.clone());
         for word in line.words.clone() {
-            writer.own(&attributes[word]);
-            writer.near(&line, word);
+            groups.push(writer.groups(&line, word));
             writer.joined(&line, word);
-            writer.place(&line, word);
             writer.script(&line, word);
             if let Some(occurrences) = &occurrences {
                 writer.elsewhere(occurrences, &attributes, word);
@@ -103,7 +110,7 @@ pub fn extract(text: &str, segmentation: &Segmentation, recipe: &LexicalRecipe) 
             offsets.push(writer.hashes.len() as u32);
         }
     }
-    Features { hashes: writer.hashes, offsets }
+    Features { hashes: writer.hashes, offsets, groups }
 }
 
 /// Lines as ranges of words.
@@ -163,6 +170,15 @@ struct Writer {
     hashes: Vec<u64>,
 }
 
+/// Stands for a word beyond the line in features of several words.
+const EDGE: u64 = 0x6564_6765;
+
+/// Places of pairs of words, and the distance of the first of each.
+const PAIRS: [(u64, isize); 4] = [(0, -2), (1, -1), (2, 0), (3, 1)];
+
+/// Distances of the neighbours whose forms are read.
+const NEAR: [isize; 6] = [-3, -2, -1, 1, 2, 3];
+
 impl Writer {
     fn push(&mut self, template: Template, value: u64) {
         self.hashes.push(feature(template, 0, value));
@@ -171,6 +187,25 @@ impl Writer {
     /// A feature of a neighbour: `place` tells distances apart.
     fn push_near(&mut self, template: Template, place: u64, value: u64) {
         self.hashes.push(feature(template, place, value));
+    }
+
+    /// Writes the features that come together, and says how many of them each group has.
+    fn groups(&mut self, line: &Line<'_>, word: usize) -> Groups {
+        let (mut groups, mut group) = ([0; GROUPS], 0);
+        let mut write = |writer: &mut Self, features: &dyn Fn(&mut Self)| {
+            let before = writer.hashes.len();
+            features(writer);
+            groups[group] = (writer.hashes.len() - before) as u8;
+            group += 1;
+        };
+        write(self, &|writer| writer.own(&line.all[word]));
+        for distance in NEAR {
+            write(self, &|writer| writer.near(line, word, distance));
+        }
+        write(self, &|writer| writer.shapes(line, word));
+        write(self, &|writer| writer.place(line, word));
+        write(self, &|writer| writer.line(line, word));
+        groups
     }
 
     fn own(&mut self, word: &Attributes) {
@@ -191,65 +226,67 @@ impl Writer {
         self.push(Template::Length, word.length.into());
     }
 
-    fn near(&mut self, line: &Line<'_>, word: usize) {
-        for distance in [-3isize, -2, -1, 1, 2, 3] {
-            let place = (distance + 8) as u64;
-            let Some(near) = line.near(word, distance) else {
-                self.push_near(Template::Beyond, place, 0);
-                if distance.abs() == 1
-                    && let Some(across) = word.checked_add_signed(distance).and_then(|at| line.all.get(at))
-                {
-                    self.push_near(Template::AcrossLine, place, across.lower);
-                }
-                continue;
-            };
-            self.push_near(Template::NearLower, place, near.lower);
-            if distance.abs() == 3 {
-                continue;
+    fn near(&mut self, line: &Line<'_>, word: usize, distance: isize) {
+        let place = (distance + 8) as u64;
+        let Some(near) = line.near(word, distance) else {
+            self.push_near(Template::Beyond, place, 0);
+            if distance.abs() == 1
+                && let Some(across) = word.checked_add_signed(distance).and_then(|at| line.all.get(at))
+            {
+                self.push_near(Template::AcrossLine, place, across.lower);
             }
-            self.push_near(Template::NearWord, place, near.word);
-            self.push_near(Template::NearShape, place, near.short_shape);
-            self.push_near(Template::NearSuffix, place, near.suffix_of_three());
-            for kind in near.kinds.iter() {
-                self.push_near(Template::NearKind, place, kind);
-            }
+            return;
+        };
+        self.push_near(Template::NearLower, place, near.lower);
+        if distance.abs() == 3 {
+            return;
+        }
+        self.push_near(Template::NearWord, place, near.word);
+        self.push_near(Template::NearShape, place, near.short_shape);
+        self.push_near(Template::NearSuffix, place, near.suffix_of_three());
+        for kind in near.kinds.iter() {
+            self.push_near(Template::NearKind, place, kind);
         }
     }
 
-    fn joined(&mut self, line: &Line<'_>, word: usize) {
-        const EDGE: u64 = 0x6564_6765;
-        let lower = |distance| line.near(word, distance).map_or(EDGE, |near| near.lower);
+    fn shapes(&mut self, line: &Line<'_>, word: usize) {
         let shape = |distance| line.near(word, distance).map_or(EDGE, |near| near.short_shape);
-        for (place, distance) in [-2isize, -1, 0, 1].into_iter().enumerate() {
-            let pair = join(lower(distance), lower(distance + 1));
-            self.push_near(Template::Pair, place as u64, pair);
-            let shapes = join(shape(distance), shape(distance + 1));
-            self.push_near(Template::ShapePair, place as u64, shapes);
+        for (place, distance) in PAIRS {
+            self.push_near(Template::ShapePair, place, join(shape(distance), shape(distance + 1)));
         }
         self.push(Template::ShapeTriple, join(join(shape(-1), shape(0)), shape(1)));
-        self.push(Template::Triple, join(join(lower(-1), lower(0)), lower(1)));
-        let here = &line.all[word];
-        let after = line.near(word, 1).map_or(Gap::Line, |near| near.gap);
-        self.push(Template::Gaps, here.gap as u64 | (after as u64) << 8);
     }
 
     fn place(&mut self, line: &Line<'_>, word: usize) {
+        let here = &line.all[word];
+        let after = line.near(word, 1).map_or(Gap::Line, |near| near.gap);
+        self.push(Template::Gaps, here.gap as u64 | (after as u64) << 8);
         let (from_start, to_end) = (word - line.words.start, line.words.end - 1 - word);
         let near = |distance: usize| distance.min(3) as u64;
         self.push(Template::LinePlace, near(from_start) << 8 | near(to_end));
+        if here.enclosed != 0 {
+            self.push(Template::Quoted, here.enclosed.into());
+        }
+    }
+
+    fn line(&mut self, line: &Line<'_>, word: usize) {
         if let Some((_, key)) = line.key.filter(|&(from, _)| word >= from) {
             self.push(Template::LineKey, key);
         }
-        if from_start > 0 {
+        if word > line.words.start {
             self.push(Template::LineFirst, line.all[line.words.start].lower);
         }
         if let Some(last) = line.last.filter(|&last| last > word) {
             self.push(Template::LineLast, line.all[last].lower);
         }
-        let enclosed = line.all[word].enclosed;
-        if enclosed != 0 {
-            self.push(Template::Quoted, enclosed.into());
+    }
+
+    fn joined(&mut self, line: &Line<'_>, word: usize) {
+        let lower = |distance| line.near(word, distance).map_or(EDGE, |near| near.lower);
+        for (place, distance) in PAIRS {
+            self.push_near(Template::Pair, place, join(lower(distance), lower(distance + 1)));
         }
+        self.push(Template::Triple, join(join(lower(-1), lower(0)), lower(1)));
     }
 
     fn elsewhere(&mut self, occurrences: &Occurrences, all: &[Attributes], word: usize) {

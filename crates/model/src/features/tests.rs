@@ -12,20 +12,43 @@ fn features(text: &str, document_context: bool) -> (Segmentation, Features) {
     (segmentation, features)
 }
 
+fn hashes(features: &Features, word: usize) -> &[u64] {
+    &features.hashes[features.offsets[word] as usize..features.offsets[word + 1] as usize]
+}
+
 fn of_word(features: &Features, word: usize) -> HashSet<u64> {
-    let range = features.offsets[word] as usize..features.offsets[word + 1] as usize;
-    features.hashes[range].iter().copied().collect()
+    hashes(features, word).iter().copied().collect()
 }
 
 /// Bundles name features by hash: this value changes only together with `FEATURE_SET`.
 #[test]
 fn hashes_are_those_of_this_feature_set() {
     let text = "Borrower: Anna Müller, 12 Main St.\nThe \"Borrower\" pays $1,000 to 東京 Bank.\nAnna";
-    let (_, features) = features(text, true);
+    let (segmentation, features) = features(text, true);
     let mut digest = 0;
-    features.hashes.iter().for_each(|&hash| digest = join(digest, hash));
-    expect!["1123 features, 39998055efc2d030"]
+    for word in 0..segmentation.words.len() {
+        // In which order a word has its features says nothing.
+        let mut hashes = hashes(&features, word).to_vec();
+        hashes.sort_unstable();
+        hashes.into_iter().for_each(|hash| digest = join(digest, hash));
+    }
+    expect!["1123 features, 57e63bb3eb82d691"]
         .assert_eq(&format!("{} features, {digest:016x}", features.hashes.len()));
+}
+
+#[test]
+fn words_alike_share_their_groups() {
+    let (segmentation, features) = features("pay Acme 5 or pay Acme 7\n", true);
+    let group = |word: usize, group: usize| {
+        let before: usize = features.groups[word][..group].iter().map(|&length| usize::from(length)).sum();
+        hashes(&features, word)[before..].iter().take(features.groups[word][group].into()).collect::<Vec<_>>()
+    };
+    assert_eq!(features.groups.len(), segmentation.words.len());
+    // What follows from a word itself, then from the one right before it.
+    for at in [0, 3] {
+        assert!(group(1, at).len() > 3);
+        assert_eq!((group(1, at), group(2, at) == group(6, at)), (group(5, at), at == 3));
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! 8   magic "SPNDHEAD"
-//! u32 version (3)
-//! u32 tags, u32 width, u32 hidden, u32 reach                  width 0: no network
+//! u32 version (4; 3 has no `pooled`)
+//! u32 tags, u32 width, u32 hidden, u32 reach, u32 pooled      width 0: no network
 //! u64 features, u64 entries
 //! f32 bias          × tags
 //! u64 hashes        × features, rising
@@ -16,11 +16,14 @@
 use super::{Entry, Head, HeadError, Layout, Network, Sparse};
 
 const MAGIC: &[u8; 8] = b"SPNDHEAD";
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
+/// The oldest version that is read.
+const OLDEST: u32 = 3;
 
 pub(super) fn write(head: &Head) -> Vec<u8> {
     let layout = head.network.as_ref().map(Network::layout);
-    let sizes = layout.map_or([0; 3], |layout| [layout.width, layout.hidden, layout.reach]);
+    let sizes = |layout: Layout| [layout.width, layout.hidden, layout.reach, layout.pooled.into()];
+    let sizes = layout.map_or([0; 4], sizes);
     let sparse = &head.sparse;
     let mut out = MAGIC.to_vec();
     out.extend(VERSION.to_le_bytes());
@@ -70,18 +73,29 @@ impl Header {
     /// Reads the sizes and proves that the file has exactly the bytes they announce, before anything is allocated.
     fn read(reader: &mut Reader<'_>, length: u64) -> Result<Self, HeadError> {
         const SIZES: usize = 5 * 4 + 2 * 8;
-        let announced = (MAGIC.len() + SIZES) as u64;
+        let short =
+            |sizes: usize| HeadError::Length { expected: (MAGIC.len() + sizes) as u64, found: length };
         if reader.rest.len() < SIZES {
-            return Err(HeadError::Length { expected: announced, found: length });
+            return Err(short(SIZES));
         }
         let version = reader.number(u32::from_le_bytes);
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(HeadError::Version(version));
         }
+        let sizes = SIZES + if version > OLDEST { 4 } else { 0 };
+        if reader.rest.len() + 4 < sizes {
+            return Err(short(sizes));
+        }
+        let announced = (MAGIC.len() + sizes) as u64;
         let [tags, width, hidden, reach] = [(); 4].map(|()| u64::from(reader.number(u32::from_le_bytes)));
+        let pooled = if version > OLDEST { u64::from(reader.number(u32::from_le_bytes)) } else { 0 };
+        if pooled > 1 {
+            return Err(HeadError::Invalid(format!("{pooled} says neither pooled nor not")));
+        }
         let [features, entries] = [(); 2].map(|()| reader.number(u64::from_le_bytes));
         let network = || -> Option<u64> {
-            let outputs = reach.checked_mul(2)?.checked_add(1)?.checked_mul(hidden)?.checked_mul(tags)?;
+            let places = reach.checked_mul(2)?.checked_add(1 + pooled)?;
+            let outputs = places.checked_mul(hidden)?.checked_mul(tags)?;
             let inputs = width.checked_mul(2u64.checked_add(tags)?.checked_add(hidden)?)?;
             outputs.checked_add(inputs)?.checked_add(hidden)
         };
@@ -96,7 +110,7 @@ impl Header {
             return Err(HeadError::Length { expected, found: length });
         }
         let [tags, width, hidden, reach] = [tags, width, hidden, reach].map(|size| size as usize);
-        let layout = Layout { width, hidden, reach, tags };
+        let layout = Layout { width, hidden, reach, pooled: pooled == 1, tags };
         Ok(Self { layout, features: features as usize, entries: entries as usize })
     }
 }

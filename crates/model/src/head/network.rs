@@ -1,7 +1,7 @@
 //! The dense part: encoder vectors and forms of a word and its neighbours to scores.
 //!
 //! `x = (vector - mean) * scale`, `[l h] = x·M`, `h = relu(h + b)`, `score += l + Σ_d h[word + d]·O_d` for `d` in
-//! `-reach..=reach` within the word's sequence.
+//! `-reach..=reach` within the word's sequence; a pooled network has one more `O`, for the mean of `h` over the sequence.
 
 use super::HeadError;
 use crate::Inputs;
@@ -17,6 +17,8 @@ pub struct Layout {
     pub hidden: usize,
     /// Neighbours on each side.
     pub reach: usize,
+    /// Whether words read the mean of the hidden units of their sequence too.
+    pub pooled: bool,
     /// Tags.
     pub tags: usize,
 }
@@ -62,9 +64,15 @@ impl Layout {
         [width, width, width * (tags + hidden), hidden, self.around() * tags]
     }
 
-    /// Hidden units of a word and its neighbours.
+    /// Places whose hidden units a word reads: its neighbours' from the farthest before to the farthest after, then the
+    /// mean of its sequence.
+    pub fn places(&self) -> usize {
+        2 * self.reach + 1 + usize::from(self.pooled)
+    }
+
+    /// Hidden units that a word reads.
     pub fn around(&self) -> usize {
-        (2 * self.reach + 1) * self.hidden
+        self.places() * self.hidden
     }
 
     /// Columns of the linear part in memory.
@@ -72,9 +80,9 @@ impl Layout {
         self.tags.next_multiple_of(LANES)
     }
 
-    /// Columns of what units say of a word and its neighbours in memory.
+    /// Columns of what units say of all places in memory.
     fn outer_columns(&self) -> usize {
-        ((2 * self.reach + 1) * self.tags).next_multiple_of(LANES)
+        (self.places() * self.tags).next_multiple_of(LANES)
     }
 
     /// Number of weights.
@@ -120,7 +128,7 @@ impl Network {
 
     /// All weights in the order of [`Network::new`].
     pub fn weights(&self) -> Vec<f32> {
-        let Layout { hidden, reach, tags, .. } = self.layout;
+        let Layout { hidden, tags, .. } = self.layout;
         let (panels, columns) = (&self.panels, self.layout.outer_columns());
         let mut weights = [self.mean.as_slice(), &self.scale].concat();
         for (row, linear) in self.linear.chunks_exact(self.layout.linear_columns()).enumerate() {
@@ -129,9 +137,9 @@ impl Network {
             weights.extend(panels.iter().flat_map(|panel| &panel.inner[of_row(panel)]).take(hidden));
         }
         weights.extend(panels.iter().flat_map(|panel| &panel.bias).take(hidden));
-        for neighbour in 0..=2 * reach {
+        for place in 0..self.layout.places() {
             let rows = panels.iter().flat_map(|panel| panel.outer.chunks_exact(columns)).take(hidden);
-            weights.extend(rows.flat_map(|row| &row[neighbour * tags..(neighbour + 1) * tags]));
+            weights.extend(rows.flat_map(|row| &row[place * tags..(place + 1) * tags]));
         }
         weights
     }
@@ -170,7 +178,7 @@ impl Network {
     }
 
     fn add_block(&self, words: Range<usize>, vectors: &[f32], sequences: &[u32], scores: &mut [f32]) {
-        let Layout { width, reach, tags, .. } = self.layout;
+        let Layout { width, reach, pooled, tags, .. } = self.layout;
         let columns = self.layout.outer_columns();
         let mut said = vec![0.0; if self.panels.is_empty() { 0 } else { words.len() * columns }];
         let mut work = Work::default();
@@ -187,11 +195,16 @@ impl Network {
         }
         for borders in sequences.windows(2) {
             let [from, to] = [0, 1].map(|border| borders[border] as usize - words.start);
+            let scores = &mut scores[from * tags..to * tags];
+            let said = |place: usize| {
+                let rows = said[from * columns..to * columns].chunks_exact(columns);
+                rows.map(move |row| &row[place * tags..(place + 1) * tags])
+            };
             for neighbour in 0..=2 * reach {
-                let of_neighbour = neighbour * tags..(neighbour + 1) * tags;
-                let said = said[from * columns..to * columns].chunks_exact(columns);
-                let said = said.map(|row| &row[of_neighbour.clone()]);
-                add_shifted(scores[from * tags..to * tags].chunks_exact_mut(tags), said, neighbour, reach);
+                add_shifted(scores.chunks_exact_mut(tags), said(neighbour), neighbour, reach);
+            }
+            if pooled {
+                add_mean(scores, tags, said(2 * reach + 1));
             }
         }
     }
@@ -200,7 +213,7 @@ impl Network {
 impl Panel {
     /// The panel of `units`, filled up to whole registers; `parts` are M, b and O.
     fn new(layout: &Layout, units: Range<usize>, [inner, bias, outer]: [&[f32]; 3]) -> Self {
-        let &Layout { width, hidden, reach, tags } = layout;
+        let &Layout { width, hidden, tags, .. } = layout;
         let (filled, columns) = (units.len().next_multiple_of(LANES), layout.outer_columns());
         let mut panel = Self {
             bias: vec![0.0; filled],
@@ -212,9 +225,9 @@ impl Panel {
             to[..units.len()].copy_from_slice(&from[tags..][units.clone()]);
         }
         for (to, unit) in panel.outer.chunks_exact_mut(columns).zip(units) {
-            for neighbour in 0..=2 * reach {
-                let from = (neighbour * hidden + unit) * tags;
-                to[neighbour * tags..(neighbour + 1) * tags].copy_from_slice(&outer[from..from + tags]);
+            for place in 0..layout.places() {
+                let from = (place * hidden + unit) * tags;
+                to[place * tags..(place + 1) * tags].copy_from_slice(&outer[from..from + tags]);
             }
         }
         panel
@@ -268,14 +281,24 @@ impl Work {
 }
 
 /// Adds row `word + neighbour - reach` of `said` to row `word` of `scores`, where both exist.
-fn add_shifted<'a>(
+fn add_shifted<'a, 'b>(
     scores: impl Iterator<Item = &'a mut [f32]>,
-    said: impl Iterator<Item = &'a [f32]>,
+    said: impl Iterator<Item = &'b [f32]>,
     neighbour: usize,
     reach: usize,
 ) {
     let (to, from) = (reach.saturating_sub(neighbour), neighbour.saturating_sub(reach));
     for (scores, said) in scores.skip(to).zip(said.skip(from)) {
         scores.iter_mut().zip(said).for_each(|(score, said)| *score += said);
+    }
+}
+
+/// Adds the mean of `said` to every row of `scores`.
+fn add_mean<'a>(scores: &mut [f32], tags: usize, said: impl Iterator<Item = &'a [f32]>) {
+    let mut mean = vec![0.0; tags];
+    said.for_each(|row| mean.iter_mut().zip(row).for_each(|(sum, said)| *sum += said));
+    let share = tags as f32 / scores.len().max(1) as f32;
+    for row in scores.chunks_exact_mut(tags) {
+        row.iter_mut().zip(&mean).for_each(|(score, sum)| *score += share * sum);
     }
 }

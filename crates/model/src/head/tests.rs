@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn layout() -> Layout {
-    Layout { width: 3, hidden: 2, reach: 1, tags: 3 }
+    Layout { width: 3, hidden: 2, reach: 1, pooled: true, tags: 3 }
 }
 
 fn rows() -> Sparse {
@@ -32,7 +32,7 @@ fn inputs(words: usize, sequence_offsets: Vec<u32>) -> Inputs {
 
 /// What the module's formula has a network of `layout` say of a word in a sequence.
 fn said(layout: Layout, vectors: &[f32], word: usize, borders: std::ops::Range<usize>) -> Vec<f32> {
-    let Layout { width, hidden, reach, tags } = layout;
+    let Layout { width, hidden, reach, tags, .. } = layout;
     let at = |part: usize, index: usize| weight(layout.lengths()[..part].iter().sum::<usize>() + index);
     let x = |word: usize, i: usize| (vectors[word * width + i] - at(0, i)) * at(1, i);
     let inner = |i: usize, column: usize| at(2, i * (tags + hidden) + column);
@@ -48,6 +48,11 @@ fn said(layout: Layout, vectors: &[f32], word: usize, borders: std::ops::Range<u
             let row = (neighbour * hidden + h) * tags;
             scores.iter_mut().enumerate().for_each(|(tag, score)| *score += unit * at(4, row + tag));
         }
+    }
+    for h in 0..if layout.pooled { hidden } else { 0 } {
+        let mean = borders.clone().map(|word| unit(word, h)).sum::<f32>() / borders.len() as f32;
+        let row = ((2 * reach + 1) * hidden + h) * tags;
+        scores.iter_mut().enumerate().for_each(|(tag, score)| *score += mean * at(4, row + tag));
     }
     scores
 }
@@ -82,7 +87,7 @@ fn blocks_do_not_change_emissions() {
 
 #[test]
 fn company_changes_no_bit_of_a_words_scores() {
-    let layout = Layout { width: 40, hidden: 70, reach: 1, tags: 5 };
+    let layout = Layout { width: 40, hidden: 70, reach: 1, pooled: true, tags: 5 };
     let weights: Vec<f32> = (0..layout.weights()).map(weight).collect();
     let network = Network::new(layout, &weights).expect("fits");
     let head = Head::new(vec![0.0; 5], Sparse::empty(), Some(network)).expect("valid");
@@ -137,7 +142,7 @@ fn foreign_and_newer_files_are_told_apart() {
 #[test]
 fn announced_sizes_beyond_memory_are_refused() {
     let mut bytes = head().to_bytes();
-    bytes[28..44].fill(0xff);
+    bytes[32..48].fill(0xff);
     assert!(matches!(Head::from_bytes(&bytes), Err(HeadError::Length { .. })));
 }
 
@@ -155,9 +160,10 @@ fn scores_that_are_no_numbers_are_refused() {
 proptest! {
     #[test]
     fn networks_of_every_size_follow_the_formula(
-        [hidden, tags, words] in [0usize..140, 1usize..40, 1usize..60], reach in 0usize..3, cut in 0usize..60,
+        [hidden, tags, words] in [0usize..140, 1usize..40, 1usize..60], reach in 0usize..3, pooled in any::<bool>(),
+        cut in 0usize..60,
     ) {
-        let layout = Layout { width: 5, hidden, reach, tags };
+        let layout = Layout { width: 5, hidden, reach, pooled, tags };
         let weights: Vec<f32> = (0..layout.weights()).map(weight).collect();
         let network = Network::new(layout, &weights).expect("fits");
         prop_assert_eq!(network.weights(), weights);

@@ -76,9 +76,10 @@ fn passes_over_the_features_that_matter_end_where_passes_over_all_do() {
     let fitted = Ground::new(&corpus, None).fit(&corpus.examples, &recipe, None, go).expect("finite");
     let features = data.reachable(recipe.l1);
     let mut objective = Objective::new(&corpus, data, &corpus.examples, features, None, recipe.l2);
-    let settings = owlqn::Settings { l1: recipe.l1, max_iterations: 400, tolerance: 0.0 };
-    let mut x = objective.start();
-    let all = owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), go);
+    let settings = owlqn::Settings { max_iterations: 400, tolerance: 0.0 };
+    let (mut x, penalties) = (objective.start(), objective.penalties(recipe.l1));
+    let all =
+        owlqn::minimise(&mut x, &penalties, &settings, |x, gradient| objective.evaluate(x, gradient), go);
     let all = all.expect("finite").objective;
     let found = fitted.outcome.objective;
     assert!(found < 1.002 * all, "{found} instead of {all} after {} passes", fitted.outcome.iterations);
@@ -125,10 +126,10 @@ fn features_that_cannot_reach_a_weight_are_left_out_without_a_difference() {
         let features = data.reachable(l1);
         assert!(features < all);
         let mut objective = Objective::new(&corpus, data, &corpus.examples, all, None, 0.1);
-        let settings = owlqn::Settings { l1, max_iterations: 100, tolerance: 1e-6 };
-        let mut x = objective.start();
+        let settings = owlqn::Settings { max_iterations: 100, tolerance: 1e-6 };
+        let (mut x, penalties) = (objective.start(), objective.penalties(l1));
         let go = |_, _| ControlFlow::Continue(());
-        owlqn::minimise(&mut x, &settings, |x, gradient| objective.evaluate(x, gradient), go)
+        owlqn::minimise(&mut x, &penalties, &settings, |x, gradient| objective.evaluate(x, gradient), go)
             .expect("finite");
         let out = &x[data.weights(features)..data.weights(all)];
         assert!(out.iter().all(|&weight| weight == 0.0), "under {l1}");

@@ -1,7 +1,7 @@
 use super::*;
 use ner::tags::{allowed, allowed_first};
 
-const LAYOUT: Layout = Layout { width: 5, hidden: 4, reach: 1, tags: 5 };
+const LAYOUT: Layout = Layout { width: 5, hidden: 4, reach: 1, pooled: true, tags: 5 };
 
 /// Random vectors and tags that use every tag, in sequences of several lengths.
 fn corpus() -> (Vectors, Vec<Tag>, Vec<Range<usize>>) {
@@ -98,7 +98,7 @@ fn learning_finds_what_vectors_say() {
     // The vector's first value says whether its word is an entity, its second whether the *next* word is one.
     let mut random = Random::new(5, 0);
     let entity: Vec<bool> = (0..400).map(|_| random.next() % 4 == 0).collect();
-    let layout = Layout { width: 2, hidden: 6, reach: 1, tags: 3 };
+    let layout = Layout { width: 2, hidden: 6, reach: 1, pooled: false, tags: 3 };
     let sign = |is: bool| if is { 1.0 } else { -1.0 };
     let vectors: Vec<f32> =
         (0..400).flat_map(|at| [random.symmetric(), sign(at < 399 && entity[at + 1])]).collect();
