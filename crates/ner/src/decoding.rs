@@ -7,7 +7,7 @@
 mod products;
 
 use crate::tags::{self, OUTSIDE, Tag};
-use products::{filled_up, in_wide_vectors, multiply, whole};
+use products::{exponentials, filled_up, in_wide_vectors, multiply, whole};
 use std::ops::Range;
 
 /// Scores below the word's largest by more than this are taken as this: `e^-600` is still a number in `f64`, so
@@ -35,6 +35,8 @@ pub struct Scores<'a> {
 pub struct Lattice {
     tags: usize,
     open: usize,
+    /// The tag of each index inside.
+    order: Vec<Tag>,
     /// `tags * open` log scores, row = earlier tag.
     opening: Vec<f64>,
     /// Log scores of `B → I` and of `I → I`, per category.
@@ -116,6 +118,7 @@ impl Lattice {
         let from =
             |earlier: Tag, later: Tag| score(transitions[usize::from(earlier) * tags + usize::from(later)]);
         let order = |index| outer(index, open);
+        let all: Vec<Tag> = (0..tags).map(order).collect();
         let pairs = (0..tags).flat_map(|a| (0..open).map(move |b| (a, b)));
         let opening: Vec<f64> = pairs.map(|(a, b)| from(order(a), order(b))).collect();
         let categories = 0..open - 1;
@@ -140,6 +143,7 @@ impl Lattice {
             end_exp: exp(&end),
             tags,
             open,
+            order: all,
             opening,
             entering,
             staying,
@@ -261,10 +265,10 @@ impl Posterior {
         self.log_partition = 0.0;
         for (row, emitted) in emissions.chunks_exact(tags).zip(self.emitted.chunks_exact_mut(tags)) {
             let largest = row.iter().copied().fold(f32::MIN, f32::max);
-            for (index, emitted) in emitted.iter_mut().enumerate() {
-                let score = f64::from(row[usize::from(outer(index, lattice.open))] - largest);
-                *emitted = (score / lattice.temperature).max(FLOOR).exp();
+            for (&tag, emitted) in lattice.order.iter().zip(&mut *emitted) {
+                *emitted = f64::from(row[usize::from(tag)] - largest);
             }
+            exponentials(emitted, lattice.temperature, FLOOR);
             self.log_partition += f64::from(largest) / lattice.temperature;
         }
         self.run_forward(lattice);
@@ -341,10 +345,10 @@ impl Posterior {
     /// Writes each word's tag probabilities into `out` (`words * tags`, tag order).
     pub fn marginals(&self, lattice: &Lattice, out: &mut [f32]) {
         let tags = lattice.tags;
-        for (word, out) in out.chunks_exact_mut(tags).enumerate() {
-            for index in 0..tags {
-                let at = word * tags + index;
-                out[usize::from(outer(index, lattice.open))] = (self.forward[at] * self.backward[at]) as f32;
+        let values = self.forward.chunks_exact(tags).zip(self.backward.chunks_exact(tags));
+        for (out, (forward, backward)) in out.chunks_exact_mut(tags).zip(values) {
+            for ((&tag, forward), backward) in lattice.order.iter().zip(forward).zip(backward) {
+                out[usize::from(tag)] = (forward * backward) as f32;
             }
         }
     }

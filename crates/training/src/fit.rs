@@ -2,12 +2,10 @@
 
 use crate::chain::Chain;
 use crate::corpus::Corpus;
+use crate::objective::Objective;
 use crate::owlqn::{self, Outcome, Stop};
-use crate::parallel::{sum, update};
-use crate::sparse::{SparseData, Weight};
 use crate::surroundings::{float_bytes, floats};
 use model::{HeadError, LexicalRecipe, Sparse};
-use rayon::prelude::*;
 use std::ops::{ControlFlow, Range};
 
 /// A corpus with what members say beside its sparse part: what every fit shares.
@@ -88,159 +86,6 @@ impl Fitted {
     }
 }
 
-/// The objective as a function of one row of parameters: sparse weights, lattice, factor of the given emissions.
-pub(crate) struct Objective<'a> {
-    chain: Chain<'a>,
-    data: &'a SparseData,
-    /// The features that have weights are the first of all.
-    features: usize,
-    /// `words * tags`, from a network.
-    given: Option<&'a [f32]>,
-    tags: usize,
-    l2: f32,
-    /// One for each of the chain's parts.
-    sums: Vec<Sums>,
-}
-
-/// What one part of the examples reads, and what it adds to the gradient.
-#[derive(Clone, Default)]
-struct Sums {
-    weights: Vec<Weight>,
-    /// Slopes of groups, `groups * tags`.
-    groups: Vec<f32>,
-    scale: f64,
-}
-
-/// Parts that examples are summed in, each apart, in an order that does not depend on threads: more of them would keep more
-/// threads busy and take more memory.
-const PARTS_MAX: usize = 8;
-
-/// Words that are worth a part.
-const PART_WORDS: usize = 4_096;
-
-/// Weights of all parts together, as far as [`PARTS_MIN`] allows.
-const PART_WEIGHTS: usize = 1 << 25;
-const PARTS_MIN: usize = 2;
-
-/// Parts for `words` and a gradient of `weights`.
-fn parts(words: usize, weights: usize) -> usize {
-    let most = (PART_WEIGHTS / weights.max(1)).clamp(PARTS_MIN, PARTS_MAX);
-    words.div_ceil(PART_WORDS).clamp(1, most)
-}
-
-impl<'a> Objective<'a> {
-    pub(crate) fn new(
-        corpus: &'a Corpus,
-        data: &'a SparseData,
-        examples: &'a [Range<usize>],
-        features: usize,
-        given: Option<&'a [f32]>,
-        l2: f32,
-    ) -> Self {
-        let tags = corpus.tags.len();
-        let words = examples.iter().map(Range::len).sum();
-        let chain = Chain::new(tags, &corpus.gold, examples, parts(words, data.weights(features)));
-        Self { chain, data, features, given, tags, l2, sums: Vec::new() }
-    }
-
-    fn weights(&self) -> usize {
-        self.data.weights(self.features)
-    }
-
-    /// Number of parameters.
-    pub(crate) fn parameters(&self) -> usize {
-        self.weights() + Chain::lattice_scores(self.tags) + usize::from(self.given.is_some())
-    }
-
-    /// The features, of those that have weights, that matter at `x`: a weight is not zero or nearly leaves it.
-    fn active(&mut self, x: &[f32], l1: f32) -> Vec<u32> {
-        let mut gradient = vec![0.0; x.len()];
-        self.evaluate(x, &mut gradient);
-        let penalties = self.penalties(l1);
-        let matters = |weight: usize| x[weight] != 0.0 || gradient[weight].abs() > NEARLY * penalties[weight];
-        let features = 0..self.features;
-        let active = features.filter(|&feature| self.data.weight_range(feature).any(matters));
-        active.map(|feature| feature as u32).collect()
-    }
-
-    /// Where to begin: zero, and the given emissions as they are.
-    pub(crate) fn start(&self) -> Vec<f32> {
-        let mut x = vec![0.0; self.parameters()];
-        if self.given.is_some() {
-            x[self.parameters() - 1] = 1.0;
-        }
-        x
-    }
-
-    /// The L1 term of each parameter.
-    pub(crate) fn penalties(&self, l1: f32) -> Vec<f32> {
-        let of_weights = self.data.scales()[..self.weights()].iter().map(|scale| l1 * scale);
-        let mut penalties: Vec<f32> = of_weights.collect();
-        penalties.resize(self.parameters(), l1);
-        penalties
-    }
-
-    /// Loss with its L2 term, and the gradient.
-    pub(crate) fn evaluate(&mut self, x: &[f32], gradient: &mut [f32]) -> f64 {
-        let (tags, data, given) = (self.tags, self.data, self.given);
-        let count = self.weights();
-        let (weights, rest) = x.split_at(count);
-        let (lattice, scale) = rest.split_at(Chain::lattice_scores(tags));
-        let scales = &data.scales()[..count];
-        let scaled: Vec<f32> = weights.par_iter().zip(scales).map(|(weight, scale)| weight * scale).collect();
-        let groups = data.group_scores(&scaled);
-        let scores_of = |sums: &Sums, word: usize, row: &mut [f32]| {
-            if let Some(given) = given {
-                let given = &given[word * tags..(word + 1) * tags];
-                row.iter_mut().zip(given).for_each(|(score, given)| *score = scale[0] * given);
-            }
-            data.add_scores_laid_out(&groups, &sums.weights, word, row);
-        };
-        self.sums.resize(self.chain.parts(), Sums::default());
-        self.sums.par_iter_mut().for_each(|sums| {
-            data.lay_out(&scaled, &mut sums.weights);
-            sums.groups.clear();
-            sums.groups.resize(groups.len(), 0.0);
-            sums.scale = 0.0;
-        });
-        let absorb = |sums: &mut Sums, words: Range<usize>, residuals: &[f32]| {
-            if let Some(given) = given {
-                let pairs = residuals.iter().zip(&given[words.start * tags..]);
-                sums.scale +=
-                    pairs.map(|(&residual, &given)| f64::from(residual) * f64::from(given)).sum::<f64>();
-            }
-            for (word, residuals) in words.zip(residuals.chunks_exact(tags)) {
-                data.add_slopes(residuals, word, &mut sums.groups, &mut sums.weights);
-            }
-        };
-        let evaluation = self.chain.evaluate(lattice, scores_of, &mut self.sums, absorb);
-        if evaluation.loss.is_nan() {
-            return evaluation.loss;
-        }
-        let l2 = self.l2;
-        gradient.fill(0.0);
-        let penalised = x.len() - scale.len();
-        let norm = sum(penalised, |range| x[range].iter().map(|&x| f64::from(x).powi(2)).sum());
-        let slopes = &mut gradient[..count];
-        if let Some((first, others)) = self.sums.split_first_mut() {
-            others.iter().for_each(|sums| update(&mut first.groups, &sums.groups, |sum, slope| sum + slope));
-            data.add_group_slopes(&first.groups, slopes);
-        }
-        for sums in &self.sums {
-            slopes.par_iter_mut().zip(&sums.weights).for_each(|(slope, weight)| *slope += weight.slope);
-        }
-        slopes.par_iter_mut().zip(scales).for_each(|(slope, scale)| *slope *= scale);
-        let of_lattice = &mut gradient[count..penalised];
-        of_lattice.iter_mut().zip(&evaluation.lattice).for_each(|(sum, value)| *sum += *value as f32);
-        update(&mut gradient[..penalised], &x[..penalised], |slope, x| slope + l2 * x);
-        if let [of_scale] = &mut gradient[penalised..] {
-            // The factor is one number learned from every word: it needs no penalty.
-            *of_scale = self.sums.iter().map(|sums| sums.scale).sum::<f64>() as f32;
-        }
-        evaluation.loss + 0.5 * f64::from(l2) * norm
-    }
-}
-
 /// Passes over all features, before and after those over the ones that matter: under an L1 term most weights stay at
 /// zero, and which ones is soon clear. The last passes find those that matter after all.
 #[derive(Clone, Copy)]
@@ -310,9 +155,7 @@ impl<'a> Ground<'a> {
         let data = &self.corpus.features;
         let weights = data.weights(data.reachable(recipe.l1));
         let parameters = weights + Chain::lattice_scores(self.corpus.tags.len());
-        let scores = data.groups() * self.corpus.tags.len();
-        let of_part = weights * size_of::<Weight>() + 4 * scores;
-        (4 * (ROWS * parameters + scores) + parts(self.corpus.words(), weights) * of_part) as u64
+        (4 * ROWS * parameters + Objective::bytes(self.corpus, weights)) as u64
     }
 
     /// Learns from `examples`, beginning where another fit ended, or with a sample where there are very many. `watch` hears of
@@ -383,14 +226,14 @@ impl<'a> Ground<'a> {
         let mut outcome = search.go(&mut objective, &mut x, legs.first)?;
         let most = recipe.max_iterations as usize;
         if outcome.iterations == legs.first && most > legs.first + legs.last {
-            let active = objective.active(&x, recipe.l1);
+            let active = objective.active(&x, recipe.l1, NEARLY);
             let few = data.only(&active);
             let mut small = Objective::new(self.corpus, &few, examples, active.len(), self.given, recipe.l2);
             small.chain.stop = self.stop;
             let mut y = data.gather(&x[..weights], &active);
             y.extend(&x[weights..]);
             // Large, and not needed for a while.
-            objective.sums = Vec::new();
+            objective.rest();
             search.go(&mut small, &mut y, most - legs.first - legs.last)?;
             let known = small.weights();
             drop(small);
@@ -427,4 +270,4 @@ impl<'a> Ground<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use std::ops::Range;
 const HELD_OUT: f64 = 0.15;
 
 /// Most words held out: more than that would not make a judgement surer.
-const HELD_OUT_WORDS_MAX: usize = 30_000;
+pub(crate) const HELD_OUT_WORDS_MAX: usize = 30_000;
 
 /// Examples (by number) that belong together: those of a document, or of a run of a document where documents are few.
 struct Unit {
@@ -62,6 +62,12 @@ pub(crate) fn hold_out(corpus: &Corpus, seed: u64) -> (Vec<usize>, Vec<usize>) {
     (kept, held)
 }
 
+/// Every so many-th of the examples `held` out, so that they have about `words_max` words.
+pub(crate) fn thinned(corpus: &Corpus, held: &[usize], words_max: usize) -> Vec<usize> {
+    let words: usize = held.iter().map(|&example| corpus.examples[example].len()).sum();
+    held.iter().copied().step_by((words / words_max.max(1)).max(1)).collect()
+}
+
 /// The fold of each of `examples`, 0 to `folds - 1`: units go to the fold that has fewest words.
 pub(crate) fn deal(corpus: &Corpus, examples: &[usize], folds: usize, seed: u64) -> Vec<usize> {
     let mut units = units(corpus, examples, folds, &mut Random::new(seed, 2));
@@ -74,4 +80,18 @@ pub(crate) fn deal(corpus: &Corpus, examples: &[usize], folds: usize, seed: u64)
         fold_of[unit.examples].fill(fold);
     }
     fold_of
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_out_is_thinned_evenly_where_it_is_much() {
+        // Three lines of five, six and three words.
+        let corpus = crate::fit::tests::corpus();
+        assert_eq!(thinned(&corpus, &[0, 1, 2], 30), [0, 1, 2]);
+        assert_eq!(thinned(&corpus, &[0, 1, 2], 7), [0, 2]);
+        assert_eq!(thinned(&corpus, &[1, 2], 1), [1]);
+    }
 }

@@ -13,6 +13,7 @@ mod folds;
 mod judge;
 mod members;
 mod network;
+mod objective;
 mod owlqn;
 mod parallel;
 mod random;

@@ -368,3 +368,6 @@ fn layout(pairs: &[(u32, Tag)], features: usize) -> (Vec<u32>, Vec<u16>) {
     offsets[1..].iter().for_each(|&end| tags[end as usize - 1] |= LAST);
     (offsets, tags)
 }
+
+#[cfg(test)]
+mod tests;

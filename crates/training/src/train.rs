@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::corpus::{self, Corpus};
 use crate::encode::encode;
 use crate::fit::{Fitted, Ground};
-use crate::folds::hold_out;
+use crate::folds::{HELD_OUT_WORDS_MAX, hold_out, thinned};
 use crate::judge::{Judgement, Trial, judge};
 use crate::members::{self, Ensemble};
 use crate::parallel::map;
@@ -303,7 +303,10 @@ impl<'a> Run<'a> {
         let ranges = |examples: &[usize]| {
             examples.iter().map(|&example| self.corpus.examples[example].clone()).collect()
         };
-        let trials = halves.iter().map(|(kept, held)| Trial { kept: ranges(kept), held: ranges(held) });
+        let trials = halves.iter().map(|(kept, held)| Trial {
+            kept: ranges(kept),
+            held: ranges(&thinned(&self.corpus, held, HELD_OUT_WORDS_MAX)),
+        });
         trials.collect()
     }
 

@@ -72,23 +72,20 @@ struct Header {
 impl Header {
     /// Reads the sizes and proves that the file has exactly the bytes they announce, before anything is allocated.
     fn read(reader: &mut Reader<'_>, length: u64) -> Result<Self, HeadError> {
-        const SIZES: usize = 5 * 4 + 2 * 8;
-        let short =
-            |sizes: usize| HeadError::Length { expected: (MAGIC.len() + sizes) as u64, found: length };
-        if reader.rest.len() < SIZES {
-            return Err(short(SIZES));
-        }
-        let version = reader.number(u32::from_le_bytes);
+        let short = |needed| HeadError::Length { expected: (MAGIC.len() + needed) as u64, found: length };
+        let version = reader.rest.first_chunk().map(|&bytes| u32::from_le_bytes(bytes));
+        let version = version.ok_or(short(size_of::<u32>()))?;
         if !(OLDEST..=VERSION).contains(&version) {
             return Err(HeadError::Version(version));
         }
-        let sizes = SIZES + if version > OLDEST { 4 } else { 0 };
-        if reader.rest.len() + 4 < sizes {
+        let numbers = if version == OLDEST { 5 } else { 6 };
+        let sizes = numbers * size_of::<u32>() + 2 * size_of::<u64>();
+        if reader.rest.len() < sizes {
             return Err(short(sizes));
         }
+        let [_, tags, width, hidden, reach] = [(); 5].map(|()| u64::from(reader.number(u32::from_le_bytes)));
+        let pooled = if version == OLDEST { 0 } else { u64::from(reader.number(u32::from_le_bytes)) };
         let announced = (MAGIC.len() + sizes) as u64;
-        let [tags, width, hidden, reach] = [(); 4].map(|()| u64::from(reader.number(u32::from_le_bytes)));
-        let pooled = if version > OLDEST { u64::from(reader.number(u32::from_le_bytes)) } else { 0 };
         if pooled > 1 {
             return Err(HeadError::Invalid(format!("{pooled} says neither pooled nor not")));
         }

@@ -140,6 +140,20 @@ fn foreign_and_newer_files_are_told_apart() {
 }
 
 #[test]
+fn heads_from_before_pooling_are_read() {
+    let layout = Layout { pooled: false, ..layout() };
+    let weights: Vec<f32> = (0..layout.weights()).map(weight).collect();
+    let network = Network::new(layout, &weights).expect("fits");
+    let head = Head::new(vec![0.5, 0.0, -0.5], rows(), Some(network)).expect("valid");
+    let mut bytes = head.to_bytes();
+    assert_eq!(bytes[8], 4);
+    bytes[8] = 3;
+    bytes.drain(28..32);
+    assert_eq!(Head::from_bytes(&bytes), Ok(head));
+    assert!((8..bytes.len()).all(|length| Head::from_bytes(&bytes[..length]).is_err()));
+}
+
+#[test]
 fn announced_sizes_beyond_memory_are_refused() {
     let mut bytes = head().to_bytes();
     bytes[32..48].fill(0xff);

@@ -1,4 +1,5 @@
-//! Products of rows with matrices whose rows are filled up to whole registers.
+//! What all sequences' probabilities are computed with, in whole registers: products of rows with matrices whose rows are
+//! filled up, and exponentials. Bits are the same in registers of every width.
 
 /// Values of the widest register.
 const LANES: usize = 8;
@@ -38,6 +39,38 @@ fn block<const N: usize>(factors: &[f64], rows: &[f64], columns: usize, start: u
     sums
 }
 
+/// Puts `e^(value / divisor)` in the place of each value, which are at most 0; quotients below `floor`, at least -700, are taken
+/// as that. To a few units of the last bit.
+#[inline(always)]
+pub(super) fn exponentials(values: &mut [f64], divisor: f64, floor: f64) {
+    // Adding it leaves a number's whole part in the lowest bits.
+    const WHOLE: f64 = 6_755_399_441_055_744.0;
+    // The logarithm of 2 in two parts, the first so short that its products with whole parts are exact.
+    const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+    for value in values {
+        let quotient = (*value / divisor).max(floor);
+        let shifted = quotient * std::f64::consts::LOG2_E + WHOLE;
+        let whole = shifted - WHOLE;
+        let rest = quotient - whole * LN_2[0] - whole * LN_2[1];
+        // Taylor's series: the rest is at most ln 2 / 2, so what is left out is below the last bit.
+        let series = INVERSE_FACTORIALS.iter().fold(0.0, |sum, factor| sum * rest + factor);
+        let power = f64::from_bits(shifted.to_bits().wrapping_add(1_023) << 52);
+        *value = series * power;
+    }
+}
+
+/// `1 / n!` from 13 down to 0.
+const INVERSE_FACTORIALS: [f64; 14] = {
+    let mut factors = [1.0; 14];
+    let (mut at, mut factorial) = (13, 1.0);
+    while at > 0 {
+        factorial *= (14 - at) as f64;
+        factors[at - 1] = 1.0 / factorial;
+        at -= 1;
+    }
+    factors
+};
+
 /// Runs `work`, whatever is inlined into it, by the machine's widest vectors. Their sums are those of narrow ones, bit by bit.
 #[cfg(not(target_family = "wasm"))]
 #[inline(always)]
@@ -55,6 +88,20 @@ pub(super) fn in_wide_vectors(work: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exponentials_are_those_of_the_library() {
+        for divisor in [1.0, 0.37, 4.2] {
+            let given: Vec<f64> = (0..50_000).map(|at| f64::from(at).powi(2) * -3.1e-7).collect();
+            let mut values = given.clone();
+            exponentials(&mut values, divisor, -600.0);
+            for (value, given) in values.iter().zip(&given) {
+                let expected = (given / divisor).max(-600.0).exp();
+                assert!((value - expected).abs() <= 1e-15 * expected, "{given} {value} {expected}");
+            }
+            assert_eq!(values[0], 1.0);
+        }
+    }
 
     #[test]
     fn products_of_every_width_are_sums_of_products() {
