@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_held_out_is_thinned_evenly_where_it_is_much() {
-        // Three lines of five, six and three words.
+        // Lines of six, six and four words.
         let corpus = crate::fit::tests::corpus();
         assert_eq!(thinned(&corpus, &[0, 1, 2], 30), [0, 1, 2]);
         assert_eq!(thinned(&corpus, &[0, 1, 2], 7), [0, 2]);
