@@ -121,7 +121,7 @@ impl Inputs {
 impl Emissions {
     /// The emissions as a tensor.
     pub fn to_tensor(&self) -> NamedTensor {
-        let words = if self.tags == 0 { 0 } else { self.scores.len() / self.tags };
+        let words = self.scores.len().checked_div(self.tags).unwrap_or(0);
         tensor(EMISSIONS, vec![words, self.tags], TensorType::Fp32, &self.scores, |v| v.to_le_bytes())
     }
 

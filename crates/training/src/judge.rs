@@ -74,7 +74,7 @@ pub(crate) fn judge(corpus: &Corpus, trials: &[Trial], ground: &Ground<'_>, fits
         });
         parts.iter().sum()
     };
-    let temperature = lowest(&loss);
+    let temperature = lowest(loss);
     Judgement { f1, boldness, temperature, loss: loss(temperature) }
 }
 

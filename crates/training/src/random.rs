@@ -30,7 +30,7 @@ impl Random {
     /// Puts `items` in random order.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
-            let other = (u128::from(self.next()) * (last as u128 + 1) >> 64) as usize;
+            let other = ((u128::from(self.next()) * (last as u128 + 1)) >> 64) as usize;
             items.swap(last, other);
         }
     }

@@ -80,9 +80,9 @@ fn main() -> Result<()> {
         let seed = arguments.seeds[0];
         let sets = arguments.sets.iter().map(|path| Set::read(path, seed, &arguments.on));
         let set = mixture(sets.collect::<Result<_>>()?, characters);
-        let runs =
+        let mut runs =
             arguments.recipe.iter().map(|recipe| run(&arguments, encoder.as_ref(), recipe, &set, seed));
-        return runs.map(|scores| scores.map(|_| ())).collect();
+        return runs.try_for_each(|scores| scores.map(|_| ()));
     }
     for path in &arguments.sets {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
