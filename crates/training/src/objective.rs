@@ -37,13 +37,18 @@ const PARTS_MAX: usize = 8;
 /// Words that are worth a part.
 const PART_WORDS: usize = 4_096;
 
-/// Weights of all parts together, as far as [`PARTS_MIN`] allows.
-const PART_WEIGHTS: usize = 1 << 25;
+/// Bytes of all parts' sums together, as far as [`PARTS_MIN`] allows.
+const PARTS_BYTES: usize = 400 << 20;
 const PARTS_MIN: usize = 2;
 
-/// Parts for `words` and a gradient of `weights`.
-fn parts(words: usize, weights: usize) -> usize {
-    let most = (PART_WEIGHTS / weights.max(1)).clamp(PARTS_MIN, PARTS_MAX);
+/// Bytes of a part's sums for a gradient of `weights`.
+fn part_bytes(data: &SparseData, weights: usize) -> usize {
+    weights * size_of::<Weight>() + data.group_bytes()
+}
+
+/// Parts for `words` when each has so many bytes.
+fn parts(words: usize, part_bytes: usize) -> usize {
+    let most = (PARTS_BYTES / part_bytes.max(1)).clamp(PARTS_MIN, PARTS_MAX);
     words.div_ceil(PART_WORDS).clamp(1, most)
 }
 
@@ -58,7 +63,8 @@ impl<'a> Objective<'a> {
     ) -> Self {
         let tags = corpus.tags.len();
         let words = examples.iter().map(Range::len).sum();
-        let chain = Chain::new(tags, &corpus.gold, examples, parts(words, data.weights(features)));
+        let chain =
+            Chain::new(tags, &corpus.gold, examples, parts(words, part_bytes(data, data.weights(features))));
         Self { chain, data, features, given, tags, l2, sums: Vec::new() }
     }
 
@@ -177,9 +183,9 @@ impl<'a> Objective<'a> {
         self.sums = Vec::new();
     }
 
-    /// Bytes that evaluations take for a gradient of `weights` over so many words.
+    /// Bytes that evaluations take for a gradient of `weights`.
     pub(crate) fn bytes(corpus: &Corpus, weights: usize) -> usize {
-        let scores = corpus.features.groups() * corpus.tags.len() * size_of::<f32>();
-        scores + parts(corpus.words(), weights) * (weights * size_of::<Weight>() + scores)
+        let part_bytes = part_bytes(&corpus.features, weights);
+        corpus.features.group_bytes() + parts(corpus.words(), part_bytes) * part_bytes
     }
 }

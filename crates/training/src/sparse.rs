@@ -120,9 +120,9 @@ impl SparseData {
         self.weight_offsets[features] as usize
     }
 
-    /// Number of groups.
-    pub(crate) fn groups(&self) -> usize {
-        self.groups.len()
+    /// Bytes of the scores of all groups, or of their slopes.
+    pub(crate) fn group_bytes(&self) -> usize {
+        self.groups.len() * self.tags * size_of::<f32>()
     }
 
     /// Adds to a word's scores what the first features add, `scaled`.
