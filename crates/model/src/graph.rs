@@ -86,6 +86,11 @@ impl Inputs {
     pub fn words(&self) -> usize {
         self.feature_offsets.len().saturating_sub(1)
     }
+
+    /// The features of a word there is.
+    pub fn features_of(&self, word: usize) -> &[u64] {
+        &self.features[self.feature_offsets[word] as usize..self.feature_offsets[word + 1] as usize]
+    }
 }
 
 /// A pretrained encoder, frozen: what it says about each word.

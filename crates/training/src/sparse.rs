@@ -80,10 +80,9 @@ impl SparseData {
     }
 
     fn laid_out(settled: Settled, tags: usize, weight_offsets: Vec<u32>, weight_tags: Vec<u16>) -> Self {
-        let Settled { hashes, hash_offsets, counts, mut groups, groups_of, mut singles } = settled;
+        let Settled { hashes, hash_offsets, counts, groups, groups_of, singles } = settled;
         let groups_with = groups.transposed(counts.len());
-        groups.renumber(&weight_offsets);
-        singles.renumber(&weight_offsets);
+        let [groups, singles] = [groups, singles].map(|lists| lists.renumbered(&weight_offsets));
         let borders = hash_offsets.windows(2).zip(weight_offsets.windows(2));
         let scales = borders.flat_map(|(hashes, weights)| {
             let scale = ((hashes[1] - hashes[0]) as f32).sqrt();
@@ -265,14 +264,14 @@ impl SparseData {
             hashes.extend_from_slice(self.hashes_of(feature as usize));
             hash_offsets.push(hashes.len() as u32);
         }
-        let [groups, singles] = [&self.groups, &self.singles].map(|lists| lists.renumbered(&new));
+        let [groups, singles] = [&self.groups, &self.singles].map(|lists| lists.clone().renumbered(&new));
         let (groups, places) = groups.without_empty();
         let settled = Settled {
             hashes,
             hash_offsets,
             counts: features.iter().map(|&feature| self.counts[feature as usize]).collect(),
             groups,
-            groups_of: self.groups_of.renumbered(&places),
+            groups_of: self.groups_of.clone().renumbered(&places),
             singles,
         };
         Self::laid_out(settled, self.tags, weight_offsets, weight_tags)

@@ -3,6 +3,7 @@
 use super::numbering::Occurrences;
 
 /// Rows, one after the other.
+#[derive(Clone)]
 pub(crate) struct Lists {
     borders: Vec<usize>,
     items: Vec<u32>,
@@ -54,7 +55,7 @@ impl Lists {
     }
 
     /// Puts `new[number]` in the place of every number, [`NONE`] leaving it out. Rows rise afterwards.
-    pub(crate) fn renumber(&mut self, new: &[u32]) {
+    pub(crate) fn renumbered(mut self, new: &[u32]) -> Self {
         let (mut from, mut kept) = (0, 0);
         for border in &mut self.borders[1..] {
             let start = kept;
@@ -70,15 +71,7 @@ impl Lists {
         }
         self.items.truncate(kept);
         self.items.shrink_to_fit();
-    }
-
-    /// The rows with other numbers, as [`Self::renumber`] puts them.
-    pub(crate) fn renumbered(&self, new: &[u32]) -> Self {
-        let mut lists = Self::default();
-        for row in self.rows() {
-            lists.push(row.iter().map(|&item| new[item as usize]).filter(|&number| number != NONE));
-        }
-        lists
+        self
     }
 
     /// The rows that have numbers, and where each row is among them, [`NONE`] where it is not.
@@ -128,11 +121,11 @@ mod tests {
         lists.push_empty(1);
         lists.push([1, 3, 2]);
         assert_eq!((lists.len(), lists.row(2)), (3, [1, 3, 2].as_slice()));
-        lists.renumber(&[2, NONE, 0, 1]);
+        let lists = lists.renumbered(&[2, NONE, 0, 1]);
         assert_eq!(rows(&lists), [vec![1, 2], vec![], vec![0, 1]]);
         let (without, places) = lists.without_empty();
         assert_eq!((rows(&without), places), (vec![vec![1, 2], vec![0, 1]], vec![0, NONE, 1]));
-        assert_eq!(rows(&lists.renumbered(&[NONE, 5, 1])), [vec![5, 1], vec![], vec![5]]);
+        assert_eq!(rows(&lists.clone().renumbered(&[NONE, 5, 1])), [vec![1, 5], vec![], vec![5]]);
         assert_eq!(rows(&lists.transposed(3)), [vec![2], vec![0, 2], vec![0]]);
     }
 }

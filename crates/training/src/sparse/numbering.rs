@@ -1,8 +1,8 @@
 //! Numbers for features and for the groups they come in, while words are still being added.
 
 use super::lists::{Lists, NONE};
-use model::features::{Groups, HashMapOfHashes};
-use model::{Inputs, Prepared};
+use model::Prepared;
+use model::features::{Groups, HashMapOfHashes, join, mix};
 use std::cmp::Reverse;
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ impl Numbering {
         let mut next_word = 0;
         for words in examples {
             self.skip(words.start - next_word);
-            words.clone().for_each(|word| self.add_word(of_word(inputs, word), &groups[word]));
+            words.clone().for_each(|word| self.add_word(inputs.features_of(word), &groups[word]));
             next_word = words.end;
         }
         self.skip(inputs.words() - next_word);
@@ -77,8 +77,8 @@ impl Numbering {
     }
 
     fn group(&mut self, features: &[u64]) -> u32 {
-        let join = |all: u64, &hash: &u64| (all.rotate_left(29) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let number = self.known_groups.number(features.iter().fold(0, join));
+        let identity = features.iter().fold(0, |all, &hash| join(all, hash));
+        let number = self.known_groups.number(identity);
         if number as usize == self.groups.len() {
             self.groups.push(features.iter().map(|&hash| self.features.number(hash)));
         }
@@ -88,7 +88,7 @@ impl Numbering {
     /// Numbers again. Features on fewer than `min_count` words are left out; groups that are on one word alone, and all but the
     /// `groups_max` most frequent, are dissolved into their features.
     pub(super) fn settle(self, min_count: u32, groups_max: usize) -> Settled {
-        let Self { features, known_groups, mut groups, mut groups_of, mut singles } = self;
+        let Self { features, known_groups, groups, groups_of, singles } = self;
         drop((features.numbers, known_groups));
         let of_groups = groups_of.occurrences(groups.len(), |word| Occurrences::of(word as u64));
         let mut occurrences = singles.occurrences(features.hashes.len(), |word| Occurrences::of(word as u64));
@@ -99,15 +99,14 @@ impl Numbering {
         order.sort_by_key(|&feature| Reverse(occurrences[feature as usize].count));
         let twins = Twins::new(&order, &occurrences);
         let new = places(&twins.leaders, occurrences.len());
-        groups.renumber(&new);
-        singles.renumber(&new);
+        let [groups, singles] = [groups, singles].map(|lists| lists.renumbered(&new));
         let mut kept: Vec<u32> = (0..groups.len() as u32).collect();
         kept.retain(|&group| of_groups[group as usize].count > 1 && !groups.row(group as usize).is_empty());
         kept.sort_by_key(|&group| Reverse(of_groups[group as usize].count));
         kept.truncate(groups_max);
         let new = places(&kept, groups.len());
         let singles = dissolved(&groups, &groups_of, &singles, &new);
-        groups_of.renumber(&new);
+        let groups_of = groups_of.renumbered(&new);
         let mut kept_groups = Lists::default();
         kept.iter().for_each(|&group| kept_groups.push(groups.row(group as usize).iter().copied()));
         Settled {
@@ -130,11 +129,8 @@ pub(super) struct Occurrences {
 
 impl Occurrences {
     fn of(word: u64) -> Self {
-        // The finisher of SplitMix64, so that no sum of a few words is that of others.
-        let value = (word + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Self { count: 1, identity: value ^ (value >> 31) }
+        // Spread, so that the sum over some words is not that over others.
+        Self { count: 1, identity: mix(word + 1) }
     }
 
     pub(super) fn add(&mut self, other: Self) {
@@ -172,10 +168,6 @@ impl Twins {
         (1..borders.len()).for_each(|kind| borders[kind] += borders[kind - 1]);
         Self { leaders, all: pairs.into_iter().map(|pair| pair.1).collect(), borders }
     }
-}
-
-fn of_word(inputs: &Inputs, word: usize) -> &[u64] {
-    &inputs.features[inputs.feature_offsets[word] as usize..inputs.feature_offsets[word + 1] as usize]
 }
 
 /// Where each number below `count` is in `order`, or [`NONE`].

@@ -25,10 +25,6 @@ fn corpus(min_count: u32) -> (SparseData, Inputs, Vec<Tag>) {
     (SparseData::new(numbering, &gold, TAGS, min_count), prepared.inputs, gold)
 }
 
-fn hashes(inputs: &Inputs, word: usize) -> &[u64] {
-    &inputs.features[inputs.feature_offsets[word] as usize..inputs.feature_offsets[word + 1] as usize]
-}
-
 fn close(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3 * b.abs().max(1.0))
 }
@@ -43,7 +39,7 @@ fn says_what_its_table_says(data: &SparseData, inputs: &Inputs) {
     data.lay_out(&scaled, &mut laid_out);
     for word in 0..inputs.words() - 2 {
         let mut expected = [0.0; TAGS];
-        for entry in hashes(inputs, word).iter().flat_map(|&hash| table.row(hash)) {
+        for entry in inputs.features_of(word).iter().flat_map(|&hash| table.row(hash)) {
             expected[usize::from(entry.tag)] += entry.weight;
         }
         let (mut plain, mut fast) = ([0.0; TAGS], [0.0; TAGS]);
@@ -81,7 +77,7 @@ fn slopes_come_back_to_every_feature_of_a_word() {
     for word in 0..inputs.words() - 2 {
         let residuals: Vec<f32> = (0..TAGS).map(|_| random.symmetric()).collect();
         data.add_slopes(&residuals, word, &mut groups, &mut weights);
-        for &hash in hashes(&inputs, word) {
+        for &hash in inputs.features_of(word) {
             (0..).zip(&residuals).for_each(|(tag, slope)| *expected.entry((hash, tag)).or_default() += slope);
         }
     }
@@ -91,7 +87,7 @@ fn slopes_come_back_to_every_feature_of_a_word() {
     slopes.iter_mut().zip(data.scales()).for_each(|(slope, scale)| *slope *= scale * scale);
     let table = data.table(&slopes, 0.0).expect("valid");
     for word in 0..inputs.words() - 2 {
-        for &hash in hashes(&inputs, word) {
+        for &hash in inputs.features_of(word) {
             assert!(
                 table.row(hash).iter().any(|entry| entry.tag == gold[word]),
                 "a weight for what was seen"
