@@ -17,7 +17,7 @@ impl Random {
 
     pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        model::features::mix(self.state)
+        ner::mix(self.state)
     }
 
     /// Uniform in -1..1.

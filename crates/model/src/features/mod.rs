@@ -77,16 +77,9 @@ enum Template {
     RunEnd,
 }
 
-/// Spreads all bits over all bits (the finisher of SplitMix64).
-pub fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
 /// One hash of two, order mattering.
 pub fn join(first: u64, second: u64) -> u64 {
-    mix(first.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ second)
+    ner::mix(first.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ second)
 }
 
 /// Extracts features of every word of `text`, cut by `segmentation`.

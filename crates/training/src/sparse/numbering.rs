@@ -2,7 +2,8 @@
 
 use super::lists::{Lists, NONE};
 use model::Prepared;
-use model::features::{Groups, HashMapOfHashes, join, mix};
+use model::features::{Groups, HashMapOfHashes, join};
+use ner::mix;
 use std::cmp::Reverse;
 use std::ops::Range;
 
